@@ -1,11 +1,12 @@
-# `make run` and `make test` work on a fresh machine with a Rust toolchain and gcc. README.md shows the cargo commands
-# that they run.
+# `make run` and `make test` work on a fresh machine with a Rust toolchain and gcc. README.md shows the cargo
+# commands that they run.
 
 CARGO ?= cargo
 # In CI the lock file is part of what is tested.
 LOCKED := $(if $(CI),--locked)
 
-# The binary for libFuzzer is only checked here, never linked, so its C++ part need not be compiled. Any path will do.
+# The binary for libFuzzer is only checked here, never linked, so its C++ part need not be compiled. Any path
+# will do.
 NO_LIBFUZZER := CUSTOM_LIBFUZZER_PATH=/none
 
 .PHONY: help run run-cluster test count package
@@ -36,14 +37,14 @@ run-cluster:
 	$(call step,building the gateway (the first time takes some minutes),$(CARGO) build $(LOCKED) --release,The reason stands above.)
 	@exec packaging/cluster/run "$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/tollgate"
 
-# The tests act as clients: they run curl, and kill to send signals. Those of the console run Chromium, and look at its
-# pages with axe-core, which they fetch from npm.
+# The tests act as clients: they run curl, and kill to send signals. Those of the console run Chromium, and
+# look at its pages with axe-core, which they fetch from npm.
 #
-# Most of the time goes into compiling, so the steps share what they build. The lints and the documentation check one
-# graph of dependencies: `doc --examples` takes the features of the dev-dependencies into account, as `--all-targets` does,
-# and naming the benchmark gives the plugin alone the features that the whole workspace has. All tests build another
-# graph, those of the plugin alone included (see the dev-dependencies). Only the feature sets, which are checked as users
-# get them, have graphs of their own.
+# Most of the time goes into compiling, so the steps share what they build. The lints and the documentation
+# check one graph of dependencies: `doc --examples` takes the features of the dev-dependencies into account,
+# as `--all-targets` does, and naming the benchmark gives the plugin alone the features that the whole
+# workspace has. All tests build another graph, those of the plugin alone included (see the dev-dependencies).
+# Only the feature sets, which are checked as users get them, have graphs of their own.
 test:
 	@sh .ci/need cargo cc cmake curl kill chromium chromedriver npm redis-server redis-cli
 	$(call step,rustfmt and clippy,$(CARGO) fmt --version && $(CARGO) clippy --version || rustup component add rustfmt clippy,The toolchain lacks them and rustup did not add them.)

@@ -1,5 +1,5 @@
-//! A custom store that can be disconnected, to show what a gate does without its store. Its test runs the contract that
-//! every store must keep.
+//! A custom store that can be disconnected, to show what a gate does without its store. Its test runs the
+//! contract that every store must keep.
 //!
 //! ```text
 //! cargo run --example custom_store
@@ -36,7 +36,8 @@ impl OneLock {
     }
 
     fn tokens(&self) -> Result<MutexGuard<'_, HashMap<TokenDigest, Record>>, StoreError> {
-        // "The store cannot answer" is not "there is no such token": the first results in 503, the second in 401.
+        // "The store cannot answer" is not "there is no such token": the first results in 503, the second
+        // in 401.
         if self.disconnected.load(Ordering::Relaxed) {
             return Err(StoreError::Unavailable);
         }
@@ -78,7 +79,8 @@ impl TokenStore for OneLock {
     }
 
     fn use_once(&self, _: UsedName, _: Duration) -> Pending<'_, Result<Use, StoreError>> {
-        // The gate remembers the names that were used in this process. A store that lasts or is shared adds the others.
+        // The gate remembers the names that were used in this process. A store that lasts or is shared adds
+        // the others.
         Pending::Ready(self.tokens().map(|_| Use::First))
     }
 

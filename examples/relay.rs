@@ -1,7 +1,7 @@
 //! A byte relay: the lower bound for the proxies in `benches/compare`.
 //!
-//! It accepts a connection, opens one to the upstream and copies bytes both ways. It does not read HTTP, so its cost is
-//! that of the sockets and one event loop, and no proxy on the same runtime can be cheaper.
+//! It accepts a connection, opens one to the upstream and copies bytes both ways. It does not read HTTP, so
+//! its cost is that of the sockets and one event loop, and no proxy on the same runtime can be cheaper.
 //!
 //! ```text
 //! cargo run --release --example relay -- 127.0.0.1:8080 127.0.0.1:9000

@@ -1,5 +1,5 @@
-//! A tonic gRPC server: one service behind the gate. A refusal is UNAUTHENTICATED or PERMISSION_DENIED, which every gRPC
-//! client understands.
+//! A tonic gRPC server: one service behind the gate. A refusal is UNAUTHENTICATED or PERMISSION_DENIED, which
+//! every gRPC client understands.
 //!
 //! The service is the standard health service, so that no protobuf compiler is needed.
 //!

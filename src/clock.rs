@@ -50,9 +50,9 @@ impl Millis {
 
 /// The clock that a gate reads.
 ///
-/// Lifetimes are measured on [`Clock::now`], so a step of the wall clock neither extends nor shortens a token.
-/// [`Clock::unix_time`] appears in answers (`iat`, `exp`). It only decides about dates that come from outside: the expiry
-/// of a secret, and the dates in a signed assertion or proof.
+/// Lifetimes are measured on [`Clock::now`], so a step of the wall clock neither extends nor shortens a
+/// token. [`Clock::unix_time`] appears in answers (`iat`, `exp`). It only decides about dates that come from
+/// outside: the expiry of a secret, and the dates in a signed assertion or proof.
 ///
 /// ```
 /// use std::time::Duration;
@@ -81,9 +81,10 @@ pub trait Clock: Send + Sync + 'static {
 
 /// The clocks of the operating system.
 ///
-/// On Linux the monotonic clock is `CLOCK_BOOTTIME`, so that the time in which the machine is suspended counts: a token
-/// ends when its lifetime is over, awake or not. It advances in steps of the kernel's tick, of 1 to 10 ms, and two threads
-/// can differ by one step. On other systems it is that of [`std::time::Instant`].
+/// On Linux the monotonic clock is `CLOCK_BOOTTIME`, so that the time in which the machine is suspended
+/// counts: a token ends when its lifetime is over, awake or not. It advances in steps of the kernel's tick,
+/// of 1 to 10 ms, and two threads can differ by one step. On other systems it is that of
+/// [`std::time::Instant`].
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {
     origin: monotonic::Reading,

@@ -2,11 +2,11 @@
 //!
 //! Tollgate is two things made of one core:
 //!
-//! - **a gateway**, the `tollgate` command: a reverse proxy that issues the tokens itself and forwards only requests with a
-//!   valid one. The README describes it; the module `config` reads its file;
-//! - **a plugin**, with `default-features = false`: the same protection inside your own program, as a [`tower`
-//!   layer](RequireTokenLayer) in front of your services and a [`tower` service](OAuthService) that answers the token,
-//!   introspection, revocation and metadata endpoints.
+//! - **a gateway**, the `tollgate` command: a reverse proxy that issues the tokens itself and forwards only
+//!   requests with a valid one. The README describes it; the module `config` reads its file;
+//! - **a plugin**, with `default-features = false`: the same protection inside your own program, as a
+//!   [`tower` layer](RequireTokenLayer) in front of your services and a [`tower` service](OAuthService) that
+//!   answers the token, introspection, revocation and metadata endpoints.
 //!
 //! ```text
 //!            the gateway                                     the plugin
@@ -18,14 +18,15 @@
 //!                 └─▶ your API, unmodified
 //! ```
 //!
-//! It implements one flow, machine to machine: a client gets a token for its secret (`grant_type=client_credentials`) and
-//! sends it with each request. There is no user, no redirect and no session. Tokens are opaque and kept in memory as
-//! digests: a revoked token is refused on the next request, and a leaked one reveals nothing about its client.
+//! It implements one flow, machine to machine: a client gets a token for its secret
+//! (`grant_type=client_credentials`) and sends it with each request. There is no user, no redirect and no
+//! session. Tokens are opaque and kept in memory as digests: a revoked token is refused on the next request,
+//! and a leaked one reveals nothing about its client.
 //!
 //! # Quick start
 //!
-//! A [`Gate`] has the clients, and is both the service where they get tokens and the layer that requires them. This is a
-//! whole protected service:
+//! A [`Gate`] has the clients, and is both the service where they get tokens and the layer that requires
+//! them. This is a whole protected service:
 //!
 //! ```
 //! use std::convert::Infallible;
@@ -81,21 +82,23 @@
 //! | anything else | [`Gate::authorize`] and [`Gate::answer`] | `examples/custom_store.rs` |
 //! | none | the gateway: `tollgate --config gateway.toml` | the README |
 //!
-//! Tests of your handlers use [`Gate::issue_to`] and a [`ManualClock`](clock::ManualClock), as `examples/handler_test.rs`
-//! does. Tests of your own token store use [`store::testing`].
+//! Tests of your handlers use [`Gate::issue_to`] and a [`ManualClock`](clock::ManualClock), as
+//! `examples/handler_test.rs` does. Tests of your own token store use [`store::testing`].
 //!
 //! # When something fails
 //!
 //! The gate fails closed, and its answers say what the client can do:
 //!
-//! - no token, an invalid one, or one without the scopes: 400, 401 or 403 with a challenge of RFC 6750, and your service is
-//!   not called. The [table](plugin#when-something-fails) has every case;
+//! - no token, an invalid one, or one without the scopes: 400, 401 or 403 with a challenge of RFC 6750, and
+//!   your service is not called. The [table](plugin#when-something-fails) has every case;
 //! - a store that cannot answer: 503, never 401, and the request is never let through;
-//! - full queues and limits: hashing and token limits answer 503 with `Retry-After`, too many failed authentications 429.
-//!   No valid token is evicted to make room, and requests with valid tokens are unaffected;
-//! - a permit is for one request. A long stream asks [`Gate::still_permits`] from time to time, as the gateway does;
-//! - tokens are kept in this process, and after a restart clients get 401 and request a new token. With `store::Journal`
-//!   (feature `journal`) or your own [store](store::TokenStore), tokens survive a restart.
+//! - full queues and limits: hashing and token limits answer 503 with `Retry-After`, too many failed
+//!   authentications 429. No valid token is evicted to make room, and requests with valid tokens are
+//!   unaffected;
+//! - a permit is for one request. A long stream asks [`Gate::still_permits`] from time to time, as the
+//!   gateway does;
+//! - tokens are kept in this process, and after a restart clients get 401 and request a new token. With
+//!   `store::Journal` (feature `journal`) or your own [store](store::TokenStore), tokens survive a restart.
 //!
 //! # Modules
 //!
@@ -121,8 +124,9 @@
 //! | `jose` | clients without a secret (`private_key_jwt`, mutual TLS) and tokens bound to a key (DPoP) |
 //! | `remote` | `Gate::remote`: the layer in front of a service that asks a gateway about its tokens |
 //!
-//! Features only add. With `default-features = false` the crate is the plugin alone, without pingora, a command line or TLS:
-//! 59 crates in all, of which most servers have half already. There is no unsafe code in this crate.
+//! Features only add. With `default-features = false` the crate is the plugin alone, without pingora, a
+//! command line or TLS: 59 crates in all, of which most servers have half already. There is no unsafe code in
+//! this crate.
 
 #[cfg(feature = "gateway")]
 mod access;

@@ -16,8 +16,8 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// Writes a neighbour and renames it, so that a reader sees the old file or the new one, and the mode is right from the
-/// first byte on. The folder is made if it is not there.
+/// Writes a neighbour and renames it, so that a reader sees the old file or the new one, and the mode is
+/// right from the first byte on. The folder is made if it is not there.
 #[cfg(feature = "gateway")]
 pub(crate) fn replace(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
     if let Some(folder) = path.parent() {

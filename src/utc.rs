@@ -4,8 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
-/// Returns the moment that is `seconds` after 1970. It displays as `2026-11-23T08:30:00Z` (RFC 3339). A moment after the
-/// year 9999 counts as the last of that year.
+/// Returns the moment that is `seconds` after 1970. It displays as `2026-11-23T08:30:00Z` (RFC 3339). A
+/// moment after the year 9999 counts as the last of that year.
 pub(crate) fn from_unix(seconds: u64) -> Timestamp {
     let moment = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
     moment.unwrap_or(Timestamp::MAX)

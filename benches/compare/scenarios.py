@@ -114,7 +114,8 @@ def issuing(lab):
     if "tollgate" not in lab.options.peers:
         return {"skipped": "tollgate is not selected"}
     proxied, = lab.start(["tollgate"])
-    # One request first: 64 first requests at once would look like a client that fails often until the first hash is done.
+    # One request first: 64 first requests at once would look like a client that fails often until the first
+    # hash is done.
     fetch_tokens(proxied.ports[0], 1, "issuer")
     issue = dataclasses.replace(proxied, key="issue", label="Tollgate, token issued")
     proxied.label = "Tollgate, protected GET"

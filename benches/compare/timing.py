@@ -13,7 +13,8 @@ import sys
 import time
 import urllib.parse
 
-# The client and secret of each request. The right secret is the harder case: finding it must not end the search early.
+# The client and secret of each request. The right secret is the harder case: finding it must not end the
+# search early.
 RIGHT, WRONG = "bench-secret-not-for-production", "wrong-secret-not-for-production"
 KINDS = {
     "unknown": ("an unknown client", "nobody", RIGHT),

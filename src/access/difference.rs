@@ -1,7 +1,7 @@
 //! Compares what two configurations grant.
 //!
-//! The comparison is made on two compiled configurations, so that it does not depend on how a change was made: by hand,
-//! by a command or by a rollback.
+//! The comparison is made on two compiled configurations, so that it does not depend on how a change was
+//! made: by hand, by a command or by a rollback.
 
 mod credentials;
 mod json;

@@ -20,7 +20,8 @@ pub(crate) fn matrix(config: &Config) -> Vec<Row<'_>> {
     by_specificity(config).into_iter().map(row).collect()
 }
 
-/// Returns 0 for a route of exact hosts, 1 for one that has `*.example.com` among its hosts, 2 for one of any host.
+/// Returns 0 for a route of exact hosts, 1 for one that has `*.example.com` among its hosts, 2 for one of any
+/// host.
 fn host_rank(route: &Route) -> u8 {
     match route.hosts.as_slice() {
         [] => 2,
@@ -29,8 +30,8 @@ fn host_rank(route: &Route) -> u8 {
     }
 }
 
-/// Sorts the routes as the route table tries them: those with a host first; exact paths, then those with `{name}`,
-/// then prefixes, the longest first; where two differ first, a literal before a `{name}`.
+/// Sorts the routes as the route table tries them: those with a host first; exact paths, then those with
+/// `{name}`, then prefixes, the longest first; where two differ first, a literal before a `{name}`.
 fn by_specificity(config: &Config) -> Vec<&Route> {
     let mut routes: Vec<&Route> = config.routes.iter().collect();
     routes.sort_by_cached_key(|route| {

@@ -13,7 +13,8 @@ pub(crate) struct SenderConstraint {
 }
 
 impl SenderConstraint {
-    /// Returns the constraint on all tokens of a client. A client may bind single tokens to a key beyond this.
+    /// Returns the constraint on all tokens of a client. A client may bind single tokens to a key beyond
+    /// this.
     pub(crate) fn of(client: &Client) -> Self {
         Self { key: client.dpop_bound_tokens, certificate: client.certificate_bound_tokens }
     }

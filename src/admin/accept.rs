@@ -83,8 +83,8 @@ async fn serve(
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
         let (mut router, slot) = (router.clone(), Arc::clone(&slot));
-        // A client that breaks off must not stop a change halfway, such as between a change and its audit line. The slot
-        // of the connection stays taken until the handler has ended.
+        // A client that breaks off must not stop a change halfway, such as between a change and its audit
+        // line. The slot of the connection stays taken until the handler has ended.
         let handled = tokio::spawn(async move {
             let response = router.call(request).await.unwrap_or_else(|never| match never {});
             drop(slot);

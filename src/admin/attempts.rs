@@ -47,7 +47,8 @@ impl Attempts {
         Ok(())
     }
 
-    /// Takes back a successful attempt. Those before it still count: they may have been guesses for another account.
+    /// Takes back a successful attempt. Those before it still count: they may have been guesses for another
+    /// account.
     pub(super) fn succeeded(&self, address: IpAddr) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(window) = all.get_mut(&address) {

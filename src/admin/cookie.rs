@@ -9,8 +9,8 @@ use super::sessions::SessionToken;
 
 /// The name and the attributes of the cookie.
 ///
-/// Cookies ignore ports: a browser sends this one to other servers on the same host too. Its name has the port of the
-/// listener, so that two gateways do not overwrite each other's.
+/// Cookies ignore ports: a browser sends this one to other servers on the same host too. Its name has the
+/// port of the listener, so that two gateways do not overwrite each other's.
 #[derive(Debug, Clone)]
 pub(super) struct CookieName {
     name: String,

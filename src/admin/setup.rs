@@ -53,8 +53,9 @@ pub(crate) struct Setup<'a> {
     pub(crate) password: &'a str,
 }
 
-/// Makes a user an owner, or gives an existing user a new password, commits that, and signs the user in. Returns the header
-/// that sets the cookie. The link can be used once; until the commit has succeeded, it is not used up.
+/// Makes a user an owner, or gives an existing user a new password, commits that, and signs the user in.
+/// Returns the header that sets the cookie. The link can be used once; until the commit has succeeded, it is
+/// not used up.
 ///
 /// # Errors
 /// [`SetupError`] if nothing was changed.

@@ -1,9 +1,9 @@
 //! Figures over several rounds, and the ratio of two of them.
 //!
-//! A figure of a scenario is the median of its rounds, and a ratio is that of two such figures: what the summary says
-//! is what a reader gets from dividing two cells of the table. The spread of a ratio is that of the rounds in pairs:
-//! both scenarios run in each round, shortly after each other, so other load on the machine affects both.
-//! A ratio of medians always lies within that spread.
+//! A figure of a scenario is the median of its rounds, and a ratio is that of two such figures: what the
+//! summary says is what a reader gets from dividing two cells of the table. The spread of a ratio is that of
+//! the rounds in pairs: both scenarios run in each round, shortly after each other, so other load on the
+//! machine affects both. A ratio of medians always lies within that spread.
 
 use super::scenario::Kind;
 

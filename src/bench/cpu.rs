@@ -63,7 +63,8 @@ impl Process {
     }
 }
 
-/// Reads fields 14 and 15 of `/proc/PID/stat`. Field 2 is a name in parentheses that may contain any character.
+/// Reads fields 14 and 15 of `/proc/PID/stat`. Field 2 is a name in parentheses that may contain any
+/// character.
 #[expect(clippy::cast_precision_loss)]
 fn of_stat(stat: &str, ticks_per_second: u64) -> Option<CpuTime> {
     let (_, fields) = stat.rsplit_once(')')?;

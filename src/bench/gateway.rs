@@ -50,8 +50,8 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Finds the running gateway that the plan means, or starts a temporary one. `ask_secret` returns the secret of a
-    /// client, and is called only if tokens are needed.
+    /// Finds the running gateway that the plan means, or starts a temporary one. `ask_secret` returns the
+    /// secret of a client, and is called only if tokens are needed.
     ///
     /// # Errors
     /// If there is no such gateway, or it cannot be measured as planned.

@@ -1,4 +1,5 @@
-//! A histogram of latencies. Its buckets are linear within each power of two, so that every value is exact to 0.8 %.
+//! A histogram of latencies. Its buckets are linear within each power of two, so that every value is exact to
+//! 0.8 %.
 
 use std::fmt;
 use std::time::Duration;
@@ -68,8 +69,8 @@ impl Histogram {
         Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX))
     }
 
-    /// Returns the latency that this share (0 to 1) does not exceed, or zero if there are no latencies. It is never too small,
-    /// and at most 0.8 % too large.
+    /// Returns the latency that this share (0 to 1) does not exceed, or zero if there are no latencies. It is
+    /// never too small, and at most 0.8 % too large.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
     pub(crate) fn quantile(&self, share: f64) -> Duration {
         let rank = ((share * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));

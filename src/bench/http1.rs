@@ -48,7 +48,8 @@ impl Http1 {
         Self { stream, buffer: BytesMut::with_capacity(READ), ended: false }
     }
 
-    /// Sends a request and reads the whole response. Appends the body to `kept`, if that is given, up to `MAX_HEAD` bytes.
+    /// Sends a request and reads the whole response. Appends the body to `kept`, if that is given, up to
+    /// `MAX_HEAD` bytes.
     pub(crate) async fn exchange(
         &mut self,
         request: &[u8],

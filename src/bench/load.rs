@@ -25,8 +25,8 @@ use super::tally::{Fault, Tally};
 const TICK: Duration = Duration::from_millis(100);
 /// How long connections may take before a round.
 const CONNECTING: Duration = Duration::from_secs(10);
-/// How long requests in flight have after the end of a round. At a fixed rate, requests that are due and not sent have as
-/// long before that.
+/// How long requests in flight have after the end of a round. At a fixed rate, requests that are due and not
+/// sent have as long before that.
 const GRACE: Duration = Duration::from_millis(if cfg!(test) { 300 } else { 2000 });
 /// The wait before another attempt to connect.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -36,7 +36,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(crate) struct Load {
     pub(crate) destination: Destination,
     pub(crate) threads: usize,
-    /// The number of requests in flight. HTTP/1.1 uses a connection for each, HTTP/2 a stream of one connection per thread.
+    /// The number of requests in flight. HTTP/1.1 uses a connection for each, HTTP/2 a stream of one
+    /// connection per thread.
     pub(crate) connections: usize,
     /// The process whose processor time is measured.
     pub(crate) server: Option<Process>,
@@ -286,8 +287,9 @@ impl Shared {
         self.job.stop.load(Ordering::Relaxed) || Instant::now() >= self.end.get()
     }
 
-    /// Waits until the next request is due. Returns when it was due, or `None` after the end of the round. Requests of a
-    /// schedule that were due before the end are still sent: those that waited longest must not be missing.
+    /// Waits until the next request is due. Returns when it was due, or `None` after the end of the round.
+    /// Requests of a schedule that were due before the end are still sent: those that waited longest must not
+    /// be missing.
     async fn next(&self) -> Option<Instant> {
         loop {
             match &mut *self.schedule.borrow_mut() {
@@ -371,8 +373,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Counts requests without a response, and requests that were due and never sent. The latency of the latter is at least
-    /// the time that they waited.
+    /// Counts requests without a response, and requests that were due and never sent. The latency of the
+    /// latter is at least the time that they waited.
     fn close(&self) {
         if self.job.stop.load(Ordering::Relaxed) {
             return;

@@ -1,8 +1,8 @@
 //! The load generator and the report behind `tollgate bench`.
 //!
-//! A run is a list of [`Scenario`](scenario::Scenario)s driven one after the other, in rounds: [`load`] makes one
-//! round of one scenario, [`outcome`] puts the rounds together, [`report`] shows them. A [`Plan`](plan::Plan) says
-//! what to measure, [`gateway`] finds or starts the gateway, and [`run`] drives it.
+//! A run is a list of [`Scenario`](scenario::Scenario)s driven one after the other, in rounds: [`load`] makes
+//! one round of one scenario, [`outcome`] puts the rounds together, [`report`] shows them. A
+//! [`Plan`](plan::Plan) says what to measure, [`gateway`] finds or starts the gateway, and [`run`] drives it.
 
 pub(crate) mod comparison;
 pub(crate) mod connect;

@@ -94,8 +94,9 @@ impl Measured {
         Spread::of(self.rate_by_round())
     }
 
-    /// Returns the gateway's processor time per request in microseconds: the median of the rounds, divided into user
-    /// and system time in the proportion of all rounds together. Returns `None` unless every round has it.
+    /// Returns the gateway's processor time per request in microseconds: the median of the rounds, divided
+    /// into user and system time in the proportion of all rounds together. Returns `None` unless every round
+    /// has it.
     pub(crate) fn cpu(&self) -> Option<CpuTime> {
         let median = Spread::of(self.cpu_by_round()?)?.median;
         let mut used = CpuTime::default();
@@ -140,8 +141,8 @@ impl Outcome {
         self.measured.iter().find(|measured| measured.kind == kind && !measured.rounds.is_empty())
     }
 
-    /// Drops the last round of the scenarios that have one round more than others, so that every figure comes from the
-    /// same rounds. A scenario keeps its only round.
+    /// Drops the last round of the scenarios that have one round more than others, so that every figure comes
+    /// from the same rounds. A scenario keeps its only round.
     pub(crate) fn drop_incomplete_round(&mut self) {
         let complete = self.measured.iter().map(|measured| measured.rounds.len()).min().unwrap_or(0).max(1);
         for measured in &mut self.measured {

@@ -1,7 +1,8 @@
 //! The schedule of requests at a fixed rate, and a timer that is precise enough for it.
 //!
-//! A request is due whether or not the one before it has a response. A slow gateway must not slow down the load, because
-//! its slow responses would then hide the requests that should have been sent in the meantime (coordinated omission).
+//! A request is due whether or not the one before it has a response. A slow gateway must not slow down the
+//! load, because its slow responses would then hide the requests that should have been sent in the meantime
+//! (coordinated omission).
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;

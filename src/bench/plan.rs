@@ -7,7 +7,8 @@ use http::Method;
 
 use crate::bench::scenario::Kind;
 
-/// How many tokens the issuing scenario may leave in a gateway that others use. They wait if it has no room left.
+/// How many tokens the issuing scenario may leave in a gateway that others use. They wait if it has no room
+/// left.
 const MAX_ISSUED_BY_RUNNING: u64 = 20_000;
 /// The same for a temporary gateway.
 const MAX_ISSUED_BY_TEMPORARY: u64 = 1_000_000;

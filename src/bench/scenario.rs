@@ -68,7 +68,8 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// Makes a request to `origin` (`https://host:port`) with these header fields besides `Host` and `Content-Length`.
+    /// Makes a request to `origin` (`https://host:port`) with these header fields besides `Host` and
+    /// `Content-Length`.
     ///
     /// # Errors
     /// Fails if the parts do not form a valid request.

@@ -51,8 +51,8 @@ impl fmt::Display for Fault {
 /// The counts of one thread in one round, or of several together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
-    /// The latencies of expected responses. At a fixed rate, requests that were never sent count with the time that they
-    /// waited.
+    /// The latencies of expected responses. At a fixed rate, requests that were never sent count with the
+    /// time that they waited.
     pub(crate) latency: Histogram,
     /// Expected responses before the end of the round.
     pub(crate) good: u64,

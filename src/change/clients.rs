@@ -35,8 +35,8 @@ impl Document {
         self.add_table(&["clients"], client.id, entries(client))
     }
 
-    /// Enables or disables a client. Returns whether that changed anything. Disabling a client ends its tokens, even if it
-    /// is enabled again before a gateway reads the file.
+    /// Enables or disables a client. Returns whether that changed anything. Disabling a client ends its
+    /// tokens, even if it is enabled again before a gateway reads the file.
     pub(super) fn set_enabled(&mut self, id: &str, enabled: bool, now: SystemTime) -> Result<(), Conflict> {
         self.turn_to_client(id)?;
         let inline = self.is_inline(id);

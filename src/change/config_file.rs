@@ -91,8 +91,8 @@ pub(crate) struct ConfigFile {
     main: PathBuf,
     opened: Opened,
     before: Texts,
-    /// The configuration before the change. `None` if it has errors: `save` reports them, because the change may correct
-    /// them.
+    /// The configuration before the change. `None` if it has errors: `save` reports them, because the change
+    /// may correct them.
     config_before: Option<Config>,
     document: Document,
     /// The changes, in words.

@@ -110,8 +110,8 @@ impl Document {
         self.files.iter().map(|file| file.document.as_table())
     }
 
-    /// Selects the main file if `is_meant` accepts it, or else the last file that `is_meant` accepts. Selects the
-    /// main file if `is_meant` accepts none.
+    /// Selects the main file if `is_meant` accepts it, or else the last file that `is_meant` accepts. Selects
+    /// the main file if `is_meant` accepts none.
     pub(super) fn turn_to(&mut self, is_meant: impl Fn(&Table) -> bool) -> Result<(), Conflict> {
         let main = self.files.first().is_some_and(|file| is_meant(file.document.as_table()));
         let last = self.files.iter().rposition(|file| is_meant(file.document.as_table()));

@@ -72,8 +72,8 @@ pub(crate) struct Draft {
     pub(crate) id: DraftId,
     /// The name of the user who created it.
     pub(crate) owner: String,
-    /// The origin of that user, because a client of the API can have the name of a user of the console. If it is unknown,
-    /// only owners may change the draft.
+    /// The origin of that user, because a client of the API can have the name of a user of the console. If it
+    /// is unknown, only owners may change the draft.
     #[serde(default)]
     pub(crate) via: Option<Via>,
     /// A title for people, which may be empty.
@@ -96,7 +96,8 @@ impl Draft {
         self.owner == name && self.via == Some(via)
     }
 
-    /// Checks its size. The texts of a rollback do not count: they are those of a version, however large that is.
+    /// Checks its size. The texts of a rollback do not count: they are those of a version, however large that
+    /// is.
     ///
     /// # Errors
     /// It is too large.

@@ -69,7 +69,8 @@ impl error::Error for FileError {
     }
 }
 
-/// A file that is open for a change, locked against edits by other commands of this program until it is dropped.
+/// A file that is open for a change, locked against edits by other commands of this program until it is
+/// dropped.
 #[derive(Debug)]
 pub(super) struct Opened {
     /// The path after symbolic links were resolved.

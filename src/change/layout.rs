@@ -49,8 +49,8 @@ pub(super) fn keep_lines(original: &str, edited: &str) -> String {
     text
 }
 
-/// Splits the text above a header, or at the end of the file, at its first blank line. The first part belongs to the
-/// table before it. Without a blank line, all of the text is in the second part.
+/// Splits the text above a header, or at the end of the file, at its first blank line. The first part belongs
+/// to the table before it. Without a blank line, all of the text is in the second part.
 fn split_head(text: &str) -> (&str, &str) {
     let mut at = 0;
     for line in text.split_inclusive('\n') {
@@ -62,8 +62,8 @@ fn split_head(text: &str) -> (&str, &str) {
     ("", text)
 }
 
-/// Splits the text above a header. The second part belongs to the table: the comment directly above it and the blank line
-/// before that.
+/// Splits the text above a header. The second part belongs to the table: the comment directly above it and
+/// the blank line before that.
 fn split_own(text: &str) -> (&str, &str) {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let comment = lines.iter().rev().take_while(|line| !line.trim().is_empty()).count();

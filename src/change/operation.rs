@@ -1,7 +1,7 @@
 //! Typed changes of a configuration.
 //!
-//! The command line, the API and the console translate what they are asked for into operations. Everything random or
-//! timed is in the operation, so that making it again on the same file gives the same text.
+//! The command line, the API and the console translate what they are asked for into operations. Everything
+//! random or timed is in the operation, so that making it again on the same file gives the same text.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -39,8 +39,8 @@ impl RouteMode {
     }
 }
 
-/// One change of a configuration. Its JSON is an object whose member `op` is the name of the variant in lower case, as
-/// in `{"op": "client_enabled", "id": "server", "enabled": false, "at": 1795422600000}`.
+/// One change of a configuration. Its JSON is an object whose member `op` is the name of the variant in lower
+/// case, as in `{"op": "client_enabled", "id": "server", "enabled": false, "at": 1795422600000}`.
 ///
 /// Secrets are argon2id hashes (PHC strings). A moment `at` is in milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -131,8 +131,8 @@ pub(crate) enum Operation {
         file: Option<String>,
         text: String,
     },
-    /// Puts the files of a version back, by name and text. With `keep_today`, the secrets of clients and `[admin]` stay as
-    /// they are.
+    /// Puts the files of a version back, by name and text. With `keep_today`, the secrets of clients and
+    /// `[admin]` stay as they are.
     Restore { version: u64, keep_today: bool, files: Vec<(String, String)> },
 }
 
@@ -153,7 +153,8 @@ impl Operation {
     /// Makes the change in memory.
     ///
     /// # Errors
-    /// The document does not have what the operation expects. It may then have a part of the change: use a copy.
+    /// The document does not have what the operation expects. It may then have a part of the change: use a
+    /// copy.
     pub(crate) fn apply(&self, document: &mut Document) -> Result<(), Conflict> {
         if !matches!(self, Self::ReplaceText { .. } | Self::Restore { .. }) {
             document.check_main()?;
@@ -228,8 +229,8 @@ impl Operation {
         }
     }
 
-    /// Returns the role that may make such an operation at all. Whether what it grants is permitted is decided by
-    /// [`owner_only`](super::permission::owner_only).
+    /// Returns the role that may make such an operation at all. Whether what it grants is permitted is
+    /// decided by [`owner_only`](super::permission::owner_only).
     pub(crate) fn role(&self) -> Role {
         match self {
             Self::RegistrationTokenAdd { .. }

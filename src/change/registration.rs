@@ -1,4 +1,5 @@
-//! Changes of `[token_service.registration]`: initial access tokens, and registered clients that are disabled or removed.
+//! Changes of `[token_service.registration]`: initial access tokens, and registered clients that are disabled
+//! or removed.
 
 use std::time::{Duration, UNIX_EPOCH};
 

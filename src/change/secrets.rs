@@ -193,7 +193,8 @@ fn entry(id: &str, hash: &str, expires: Option<SystemTime>) -> InlineTable {
     table
 }
 
-/// Returns the new expiry of a kept secret, or `Some(None)` if its expiry stays. Returns `None` for other secrets.
+/// Returns the new expiry of a kept secret, or `Some(None)` if its expiry stays. Returns `None` for other
+/// secrets.
 fn expiry(entry: &dyn TableLike, kept: &[(&str, Option<SystemTime>)]) -> Option<Option<SystemTime>> {
     let id = entry.get("id").and_then(Item::as_str)?;
     kept.iter().find(|(kept, _)| *kept == id).map(|(_, expires)| *expires)

@@ -33,8 +33,8 @@ pub(crate) struct Submitted {
 impl Submitted {
     /// Parses an operation from JSON. The format is that of [`Operation`], with these exceptions:
     ///
-    /// - `secret` (`client_add`, `client_reset_secret`) and `password` (`admin_user_add`, `admin_user_password`) are
-    ///   `{"generate": true}` or `{"text": "…"}`, and left out is the former;
+    /// - `secret` (`client_add`, `client_reset_secret`) and `password` (`admin_user_add`,
+    ///   `admin_user_password`) are `{"generate": true}` or `{"text": "…"}`, and left out is the former;
     /// - `at` is left out;
     /// - `restore` is refused: [`rollback`](super::control::ChangeControl::rollback) makes it.
     ///

@@ -102,8 +102,8 @@ impl Texts {
         self.iter().filter_map(pair).collect()
     }
 
-    /// Returns the SHA-256 of the main file in hexadecimal digits. If there are included files, it covers their names
-    /// and texts too.
+    /// Returns the SHA-256 of the main file in hexadecimal digits. If there are included files, it covers
+    /// their names and texts too.
     pub(crate) fn hash(&self) -> String {
         let mut hash = Sha256::new();
         for (at, (path, text)) in self.iter().enumerate() {

@@ -26,7 +26,8 @@ pub(crate) struct Unconfirmed {
     pub(crate) role: Role,
     /// The SHA-256 of the configuration that was committed.
     pub(super) sha256: String,
-    /// The names of the files, and their texts before the commit. They may contain credentials: the file is deleted when the commit is confirmed.
+    /// The names of the files, and their texts before the commit. They may contain credentials: the file is
+    /// deleted when the commit is confirmed.
     pub(super) before: Vec<(PathBuf, String)>,
 }
 

@@ -39,10 +39,11 @@ pub(super) enum Command {
     Token(token::Arguments),
     /// Ask the running gateway whether it serves. The exit code is 1 if it does not.
     Health(health::Arguments),
-    /// Let a new process, of the program as it is now installed, take over from the running gateway without losing a
-    /// connection. The exit code is 1 if it does not, and then the gateway serves as before.
+    /// Let a new process, of the program as it is now installed, take over from the running gateway without
+    /// losing a connection. The exit code is 1 if it does not, and then the gateway serves as before.
     Upgrade(upgrade::Arguments),
-    /// Translate an OpenAPI description, or the configuration of another gateway, into a part of gateway.toml.
+    /// Translate an OpenAPI description, or the configuration of another gateway, into a part of
+    /// gateway.toml.
     Import(import::Arguments),
     /// Explain what happens to a request, and why, from the configuration alone.
     Explain(explain::Arguments),
@@ -69,10 +70,11 @@ pub(super) enum Command {
     Confirm(history::ConfirmArguments),
     /// Return to a version of the configuration.
     Rollback(history::RollbackArguments),
-    /// Measure a gateway of this configuration: the cost of protection, the rate of tokens, and the latency for clients.
+    /// Measure a gateway of this configuration: the cost of protection, the rate of tokens, and the latency
+    /// for clients.
     Bench(bench::Arguments),
-    /// Attack the running gateway with its own configuration, and report what passes that must not. The exit code is 1 if
-    /// anything does.
+    /// Attack the running gateway with its own configuration, and report what passes that must not. The exit
+    /// code is 1 if anything does.
     SelfTest(self_test::Arguments),
     /// Print the JSON Schema of gateway.toml, for editors.
     Schema {

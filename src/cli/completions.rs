@@ -11,8 +11,8 @@ use crate::cli::arguments::Arguments;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 
-/// The environment variable by which the shell asks for completions. It has a name of its own, so that no variable
-/// of another program keeps the gateway from starting.
+/// The environment variable by which the shell asks for completions. It has a name of its own, so that no
+/// variable of another program keeps the gateway from starting.
 const VARIABLE: &str = "TOLLGATE_COMPLETE";
 
 /// Answers a shell that asks for completions, and ends the process then.

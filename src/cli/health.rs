@@ -22,8 +22,8 @@ pub(super) struct Arguments {
 
 /// Prints one line if the gateway serves.
 ///
-/// The certificate is not verified: no secret is sent, and the certificate of a listener rarely has the name by which
-/// its own machine reaches it.
+/// The certificate is not verified: no secret is sent, and the certificate of a listener rarely has the name
+/// by which its own machine reaches it.
 pub(super) fn health(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let origin = match &arguments.url {
         Some(url) => match Origin::parse_with_rest(url) {

@@ -44,8 +44,8 @@ pub(super) struct ConfirmArguments {
 pub(super) struct RollbackArguments {
     /// The number of the version to return to.
     version: u64,
-    /// Bring back the secrets and [admin] of the version too. Default: those of today stay, so that secrets that were reset
-    /// do not become good again.
+    /// Bring back the secrets and [admin] of the version too. Default: those of today stay, so that secrets
+    /// that were reset do not become good again.
     #[arg(long)]
     with_secrets: bool,
     #[command(flatten)]

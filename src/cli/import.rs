@@ -1,4 +1,5 @@
-//! `tollgate import`: an OpenAPI description, or the configuration of another gateway, as a part of gateway.toml.
+//! `tollgate import`: an OpenAPI description, or the configuration of another gateway, as a part of
+//! gateway.toml.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -18,7 +19,8 @@ const MAX_SIZE: u64 = 64 << 20;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// An OpenAPI description (2.0 or 3.x, YAML or JSON); or the kind of gateway: nginx, kong, tyk or traefik.
+    /// An OpenAPI description (2.0 or 3.x, YAML or JSON); or the kind of gateway: nginx, kong, tyk or
+    /// traefik.
     #[arg(value_name = "OPENAPI_FILE|GATEWAY")]
     source: String,
     /// The configuration of that gateway.
@@ -29,8 +31,8 @@ pub(super) struct Arguments {
     /// The name of the upstream. Default: made of the description's title.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Where the scope of an operation comes from. Default: security requirements if they name scopes, otherwise tags if
-    /// every operation has one, otherwise the path.
+    /// Where the scope of an operation comes from. Default: security requirements if they name scopes,
+    /// otherwise tags if every operation has one, otherwise the path.
     #[arg(long, value_name = "SOURCE", value_enum)]
     scope_from: Option<ScopeSource>,
     /// Show what differs from the routes that the configuration (--config) has, instead of the whole text.
@@ -41,7 +43,8 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// Prints the text for gateway.toml. What could not be translated goes to standard error, each with its position.
+/// Prints the text for gateway.toml. What could not be translated goes to standard error, each with its
+/// position.
 pub(super) fn import(config: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let (path, draft) = read(arguments)?;
     if draft.found == 0 {

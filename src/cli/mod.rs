@@ -26,6 +26,7 @@ mod shadow;
 mod state;
 mod token;
 mod upgrade;
+mod with_registered;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -18,8 +18,8 @@ pub(super) struct Arguments {
     /// The gateway's origin, such as https://localhost:8443. Default: the configuration's first listener.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// The client whose tokens are used. Needed unless only one client can get tokens with a secret. Its secret is
-    /// TOLLGATE_CLIENT_SECRET, or is read from standard input.
+    /// The client whose tokens are used. Needed unless only one client can get tokens with a secret. Its
+    /// secret is TOLLGATE_CLIENT_SECRET, or is read from standard input.
     #[arg(long, value_name = "ID", add = ArgValueCompleter::new(completed_names::clients), conflicts_with = "no_client")]
     client: Option<String>,
     /// Use no client: only attacks without a valid token are made.
@@ -28,8 +28,8 @@ pub(super) struct Arguments {
     /// Attack a gateway on another machine.
     #[arg(long)]
     remote: bool,
-    /// Attack routes that have no method without an effect, and use such methods. If the gateway does not keep its
-    /// configuration, its API carries the requests out.
+    /// Attack routes that have no method without an effect, and use such methods. If the gateway does not
+    /// keep its configuration, its API carries the requests out.
     #[arg(long)]
     unsafe_methods: bool,
     /// How long to wait for a token to expire, such as 60s.

@@ -16,8 +16,8 @@ pub(super) struct Arguments {
     /// The client's id. Needed unless only one client can get tokens with a secret.
     #[arg(long, value_name = "ID", add = ArgValueCompleter::new(completed_names::clients))]
     client: Option<String>,
-    /// The client's secret. Other users of this machine can see arguments: better set TOLLGATE_CLIENT_SECRET, or pipe the
-    /// secret in.
+    /// The client's secret. Other users of this machine can see arguments: better set TOLLGATE_CLIENT_SECRET,
+    /// or pipe the secret in.
     #[arg(long, value_name = "SECRET", allow_hyphen_values = true)]
     secret: Option<String>,
     /// A scope to ask for; may be given several times.
@@ -63,7 +63,8 @@ pub(super) fn token(path: &Path, arguments: Arguments) -> Result<(), Failure> {
     if arguments.json { output::print(&output::json(&body)) } else { output::print(&format!("{token}\n")) }
 }
 
-/// Returns the URL of an endpoint: the given one, or that of the configuration. The path is added to an origin alone.
+/// Returns the URL of an endpoint: the given one, or that of the configuration. The path is added to an
+/// origin alone.
 pub(super) fn endpoint_url(
     config: Option<&Config>,
     given: Option<&str>,

@@ -1,10 +1,11 @@
 //! The monotonic clock on Linux: `CLOCK_BOOTTIME`, at the cost of `CLOCK_MONOTONIC_COARSE`.
 //!
-//! `CLOCK_MONOTONIC` stops while the machine is suspended, and a token would outlive its lifetime by that time.
-//! `CLOCK_BOOTTIME` does not stop, but a reading costs four to five times as much as one of the coarse clock (57 to 60 ns
-//! against 11 to 14 ns), and every request needs one. So each thread reads `CLOCK_BOOTTIME` once per step of the coarse
-//! clock and keeps the value until the next step. A suspension cannot hide between two readings of one step: the kernel
-//! advances the coarse clock when it suspends, after it has stopped all processes.
+//! `CLOCK_MONOTONIC` stops while the machine is suspended, and a token would outlive its lifetime by that
+//! time. `CLOCK_BOOTTIME` does not stop, but a reading costs four to five times as much as one of the coarse
+//! clock (57 to 60 ns against 11 to 14 ns), and every request needs one. So each thread reads
+//! `CLOCK_BOOTTIME` once per step of the coarse clock and keeps the value until the next step. A suspension
+//! cannot hide between two readings of one step: the kernel advances the coarse clock when it suspends, after
+//! it has stopped all processes.
 
 use std::cell::Cell;
 
@@ -27,7 +28,8 @@ struct Step {
 }
 
 impl Step {
-    /// Returns the step at `coarse`, and reads `CLOCK_BOOTTIME` if that is another one. The time never goes back.
+    /// Returns the step at `coarse`, and reads `CLOCK_BOOTTIME` if that is another one. The time never goes
+    /// back.
     fn at(self, coarse: (i64, i64), boottime: impl FnOnce() -> Reading) -> Self {
         if self.coarse == Some(coarse) {
             return self;

@@ -1,7 +1,7 @@
 //! The time within one turn of a task: read at most once, however often it is asked for.
 //!
-//! A task that serves a connection is polled, does all that can be done at once, and sleeps again. In between no time
-//! passes that would matter to a timeout, so the first reading serves for the whole turn.
+//! A task that serves a connection is polled, does all that can be done at once, and sleeps again. In between
+//! no time passes that would matter to a timeout, so the first reading serves for the whole turn.
 
 use std::cell::Cell;
 use std::pin::Pin;

@@ -22,8 +22,8 @@ use super::{
 const MAX_SIZE: u64 = 64 << 20;
 
 impl Config {
-    /// Reads and compiles a file, and those that it includes. Paths in them are relative to its folder; `env:` reads the
-    /// environment of the process.
+    /// Reads and compiles a file, and those that it includes. Paths in them are relative to its folder;
+    /// `env:` reads the environment of the process.
     ///
     /// # Errors
     /// Every error at once.
@@ -53,8 +53,8 @@ impl Config {
         read(text, file_name, base_dir, &Reading { env, unset_secret: None, edited: &[] })
     }
 
-    /// Reads and compiles a file in order to describe or edit it. `unset_secret` stands for secrets whose environment
-    /// variable is not set. `edited` has texts of files that are not written yet.
+    /// Reads and compiles a file in order to describe or edit it. `unset_secret` stands for secrets whose
+    /// environment variable is not set. `edited` has texts of files that are not written yet.
     ///
     /// # Errors
     /// Every error at once.

@@ -7,7 +7,8 @@ use std::{
 
 /// A position in a configuration file. Both numbers start at 1; columns count characters.
 ///
-/// [`Config::file_of`](super::Config::file_of) returns the file. Positions are in the order of the files, the main one first.
+/// [`Config::file_of`](super::Config::file_of) returns the file. Positions are in the order of the files, the
+/// main one first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct Position {
@@ -184,8 +185,8 @@ impl ConfigErrors {
         Self { files, ..self }
     }
 
-    /// Returns the files that the configuration names, as far as it could be read: a change of one of them may remove an
-    /// error.
+    /// Returns the files that the configuration names, as far as it could be read: a change of one of them
+    /// may remove an error.
     #[must_use]
     pub fn files(&self) -> &[PathBuf] {
         &self.files

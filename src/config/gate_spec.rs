@@ -92,8 +92,8 @@ impl std::error::Error for FromFileError {
     }
 }
 
-/// Lists the origins under which clients know the gateway, besides the issuer's: those that the file lists, and the hosts
-/// of routes, at the ports of the listeners, of the issuer and of their schemes.
+/// Lists the origins under which clients know the gateway, besides the issuer's: those that the file lists,
+/// and the hosts of routes, at the ports of the listeners, of the issuer and of their schemes.
 fn public_origins(config: &Config) -> Vec<PublicOrigin> {
     let service = &config.token_service;
     let mut sites: Vec<(bool, Option<u16>)> = vec![(true, None)];

@@ -1,8 +1,8 @@
 //! `include`: other files whose tables become part of the configuration.
 //!
-//! Only the main file includes others. The files of a pattern are read in the order of their names. Tables are joined: a
-//! scope, a client and an upstream is in one file, and `[[routes]]` of all files follow each other. What is in two files is
-//! an error that names both places.
+//! Only the main file includes others. The files of a pattern are read in the order of their names. Tables
+//! are joined: a scope, a client and an upstream is in one file, and `[[routes]]` of all files follow each
+//! other. What is in two files is an error that names both places.
 
 use std::{
     fs, io,
@@ -56,7 +56,8 @@ pub(super) struct Finding {
 }
 
 impl Finding {
-    /// An error of the TOML parser. Its own text is not shown, because it quotes the line, which may contain a secret.
+    /// An error of the TOML parser. Its own text is not shown, because it quotes the line, which may contain
+    /// a secret.
     pub(super) fn syntax(error: &toml::de::Error) -> Self {
         let at = error.span().map_or(0, |span| span.start);
         let message = format!("not TOML: {}", error.message());
@@ -245,8 +246,8 @@ fn moved<T>(span: std::ops::Range<usize>, value: T, by: usize) -> Spanned<T> {
     Spanned::new(span.start + by..span.end + by, value)
 }
 
-/// Returns the files of a folder whose names match, in the order of their names. As in a shell, a pattern matches no
-/// name that begins with a dot: editors keep such files.
+/// Returns the files of a folder whose names match, in the order of their names. As in a shell, a pattern
+/// matches no name that begins with a dot: editors keep such files.
 fn matching(folder: &Path, pattern: &str) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })? {

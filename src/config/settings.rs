@@ -145,8 +145,8 @@ pub(crate) mod clients {
         Bounds { name: "token_generation", least: 0, most: (1 << 53) - 1 };
     /// More than anybody rotates through; a wrong secret is compared with each of them.
     pub(crate) const MAX_SECRETS: usize = 16;
-    /// The most work that a wrong secret can cause, in KiB times passes: about a second of a core. Each attempt with an
-    /// unknown client id costs as much as the most expensive client.
+    /// The most work that a wrong secret can cause, in KiB times passes: about a second of a core. Each
+    /// attempt with an unknown client id costs as much as the most expensive client.
     pub(crate) const MAX_SECRETS_COST: u64 = 1024 * 1024;
     /// A signature without a key id is verified with each of them.
     pub(crate) const MAX_KEYS: usize = 32;

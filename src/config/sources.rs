@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::{error::Position, include::Included};
 
-/// The main file and the files that it includes. Their texts are numbered through: a byte of any of them has one number.
+/// The main file and the files that it includes. Their texts are numbered through: a byte of any of them has
+/// one number.
 pub(super) struct Sources<'a>(Vec<Source<'a>>);
 
 struct Source<'a> {

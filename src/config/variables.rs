@@ -16,8 +16,8 @@ pub(super) struct Variable {
 /// The variables of a configuration, by the first byte of the text that names them.
 pub(super) struct Variables(HashMap<usize, Variable>);
 
-/// The length from which a value is removed from messages. Shorter ones are no secrets, and would be found in any
-/// sentence.
+/// The length from which a value is removed from messages. Shorter ones are no secrets, and would be found in
+/// any sentence.
 const SHORTEST_HIDDEN: usize = 4;
 
 impl Variables {

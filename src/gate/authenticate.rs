@@ -128,8 +128,8 @@ impl Gate {
         }
     }
 
-    /// Returns the digest that a secret is remembered by. It depends on a random key of this process, so it is useless
-    /// elsewhere.
+    /// Returns the digest that a secret is remembered by. It depends on a random key of this process, so it
+    /// is useless elsewhere.
     fn keyed_digest(&self, client_id: &str, secret: &Secret) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(self.inner.process_key);
@@ -140,8 +140,8 @@ impl Gate {
     }
 }
 
-/// Lists the hashes to verify a secret against: first the client's own, then a decoy for what they cost less than the
-/// most expensive client's, so that every failure costs the same for every client, known or not.
+/// Lists the hashes to verify a secret against: first the client's own, then a decoy for what they cost less
+/// than the most expensive client's, so that every failure costs the same for every client, known or not.
 fn candidates(
     settings: &Settings,
     client: Option<&Arc<Client>>,

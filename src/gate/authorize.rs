@@ -20,10 +20,12 @@ use crate::oauth::token::TokenDigest;
 use crate::store::Found;
 
 impl Gate {
-    /// Authorizes a request by its headers alone. A token that is bound to a key or to a certificate is refused.
+    /// Authorizes a request by its headers alone. A token that is bound to a key or to a certificate is
+    /// refused.
     ///
-    /// It never waits. A request about which a [store](crate::store::TokenStore) that other gateways share has to be asked
-    /// is denied with [`Denial::Unavailable`]; [`Gate::authorize_async`] waits for the store's answer.
+    /// It never waits. A request about which a [store](crate::store::TokenStore) that other gateways share
+    /// has to be asked is denied with [`Denial::Unavailable`]; [`Gate::authorize_async`] waits for the
+    /// store's answer.
     ///
     /// ```
     /// # use tollgate::{ClientSpec, Gate, GateSpec};
@@ -48,8 +50,8 @@ impl Gate {
             .map_err(Undecided::without_waiting)
     }
 
-    /// Authorizes a request by its headers alone, as [`Gate::authorize`] does, and waits for the store if it has to be
-    /// asked. With a store in memory it never waits.
+    /// Authorizes a request by its headers alone, as [`Gate::authorize`] does, and waits for the store if it
+    /// has to be asked. With a store in memory it never waits.
     ///
     /// # Errors
     /// A [`Denial`]. [`Gate::refuse`] turns it into the answer.
@@ -62,8 +64,8 @@ impl Gate {
             .await
     }
 
-    /// Authorizes a request by its headers and by the [`Evidence`] about its connection and target, against everything
-    /// that a route demands. Like [`Gate::authorize`] it never waits.
+    /// Authorizes a request by its headers and by the [`Evidence`] about its connection and target, against
+    /// everything that a route demands. Like [`Gate::authorize`] it never waits.
     ///
     /// ```
     /// # use tollgate::{ClientSpec, Gate, GateSpec};
@@ -96,8 +98,8 @@ impl Gate {
             .map_err(Undecided::without_waiting)
     }
 
-    /// Authorizes a request as [`Gate::authorize_with`] does, and waits for the store if it has to be asked. With a store
-    /// in memory it never waits.
+    /// Authorizes a request as [`Gate::authorize_with`] does, and waits for the store if it has to be asked.
+    /// With a store in memory it never waits.
     ///
     /// # Errors
     /// A [`Denial`]. [`Gate::refuse`] turns it into the answer.
@@ -115,8 +117,8 @@ impl Gate {
         .await
     }
 
-    /// Authorizes a request with the answers that the store has given about it. `target` is called only when a DPoP proof
-    /// has to name it.
+    /// Authorizes a request with the answers that the store has given about it. `target` is called only when
+    /// a DPoP proof has to name it.
     #[inline]
     pub(crate) fn authorize_inner<'a>(
         &self,
@@ -161,8 +163,9 @@ impl Gate {
         }
     }
 
-    /// Authorizes a request as [`Self::authorize_with`] does, without taking the token's record out of the store: the
-    /// client's id and scopes are copied into `identity`, and nothing is written that other threads write too.
+    /// Authorizes a request as [`Self::authorize_with`] does, without taking the token's record out of the
+    /// store: the client's id and scopes are copied into `identity`, and nothing is written that other
+    /// threads write too.
     #[cfg(feature = "gateway")]
     pub(crate) fn lease(
         &self,
@@ -203,8 +206,8 @@ impl Gate {
         Ok(decided?)
     }
 
-    /// Leases like [`Self::lease`], for a route in shadow mode: a valid token that does not meet the demand has a lease,
-    /// too, and the denial says what it lacks. `identity` is that of the token in both cases.
+    /// Leases like [`Self::lease`], for a route in shadow mode: a valid token that does not meet the demand
+    /// has a lease, too, and the denial says what it lacks. `identity` is that of the token in both cases.
     #[cfg(feature = "gateway")]
     pub(crate) fn lease_in_shadow(
         &self,
@@ -226,8 +229,8 @@ impl Gate {
         Ok((Lease::of_permit(permit, identity), denial))
     }
 
-    /// Returns whether the token behind a lease is still valid: see [`Self::still_permits`]. `None` means that the store has
-    /// to be asked ([`Self::still_leases_async`]).
+    /// Returns whether the token behind a lease is still valid: see [`Self::still_permits`]. `None` means
+    /// that the store has to be asked ([`Self::still_leases_async`]).
     #[cfg(feature = "gateway")]
     pub(crate) fn still_leases(&self, lease: &Lease) -> Option<bool> {
         let Some(digest) = lease.digest() else { return Some(true) };
@@ -239,7 +242,8 @@ impl Gate {
         }
     }
 
-    /// Returns whether the token behind a lease is still valid, and waits for the store if it has to be asked.
+    /// Returns whether the token behind a lease is still valid, and waits for the store if it has to be
+    /// asked.
     #[cfg(feature = "gateway")]
     pub(crate) async fn still_leases_async(&self, lease: &Lease) -> bool {
         match lease.digest() {
@@ -248,8 +252,8 @@ impl Gate {
         }
     }
 
-    /// Returns whether a token for `resource` opens a route that names no audience (RFC 8707). Few tokens are for a
-    /// resource, so the settings are read for those only.
+    /// Returns whether a token for `resource` opens a route that names no audience (RFC 8707). Few tokens are
+    /// for a resource, so the settings are read for those only.
     #[cold]
     fn opens_unnamed(&self, resource: &str) -> bool {
         self.settings().opens_unnamed(resource)
@@ -329,8 +333,8 @@ impl Gate {
         record.is_some_and(|record| record.is_live(self.inner.clock.now()))
     }
 
-    /// Returns whether the token behind a permit is still valid, as [`Gate::still_permits`] does, and waits for the store
-    /// if it has to be asked. With a store in memory it never waits.
+    /// Returns whether the token behind a permit is still valid, as [`Gate::still_permits`] does, and waits
+    /// for the store if it has to be asked. With a store in memory it never waits.
     pub async fn still_permits_async(&self, permit: &Permit) -> bool {
         match permit.digest() {
             None => true,

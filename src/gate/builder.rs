@@ -85,8 +85,9 @@ impl Gate {
 impl GateBuilder {
     /// Sets the store that keeps the tokens. The default is a [`MemoryStore`].
     ///
-    /// A store may have tokens from before a restart. What has changed since then for their clients ends or narrows them, as
-    /// [`Gate::reload`] does: the tokens of a client that the [`GateSpec`] does not have end.
+    /// A store may have tokens from before a restart. What has changed since then for their clients ends or
+    /// narrows them, as [`Gate::reload`] does: the tokens of a client that the [`GateSpec`] does not have
+    /// end.
     ///
     /// ```
     /// # use tollgate::{Gate, GateSpec};
@@ -128,9 +129,10 @@ impl GateBuilder {
     /// ```
     /// # use tollgate::{ClientSpec, Gate, GateSpec};
     /// let client = ClientSpec::with_id("server")?.scopes("read")?;
-    /// let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).max_tokens(1).build()?;
-    /// gate.issue_to("server", "read")?;
-    /// assert_eq!(gate.issue_to("server", "read").unwrap_err().status(), 503);
+    /// let gate =
+    /// Gate::builder(GateSpec::new("https://api.example.com").client(client)).max_tokens(1).build()?;
+    /// gate.issue_to("server", "read")?; assert_eq!(gate.issue_to("server", "read").unwrap_err().status(),
+    /// 503);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]

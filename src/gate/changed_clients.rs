@@ -5,11 +5,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::oauth::client::ClientId;
 
-/// The clients whose tokens have all ended by a change of the settings. A process with earlier settings does not know that
-/// and goes on issuing tokens for them, in the epoch that has begun.
+/// The clients whose tokens have all ended by a change of the settings. A process with earlier settings does
+/// not know that and goes on issuing tokens for them, in the epoch that has begun.
 ///
-/// There are at most as many as clients that an operator has changed while this process runs, and clients that are
-/// registered.
+/// There are at most as many as clients that an operator has changed while this process runs, and clients
+/// that are registered.
 #[derive(Default)]
 pub(crate) struct ChangedClients(Mutex<HashSet<ClientId>>);
 

@@ -8,11 +8,12 @@ use http::header::FORWARDED;
 /// Returns the address of the client that a request comes from, for
 /// [`OAuthService::address_by`](crate::plugin::OAuthService::address_by).
 ///
-/// `peer` is the other end of the connection, and `is_trusted` says which addresses are those of your proxies. If `peer`
-/// is none of them, it is the client, and what the request claims does not matter. Otherwise the client is the last
-/// address in `X-Forwarded-For` that is not trusted: each proxy adds the address that it was called from at the end, and
-/// whatever is before that address may be invented. Without `X-Forwarded-For`, `Forwarded` (RFC 7239) counts. Where a
-/// proxy hides the address (`unknown`), it is the address of the last proxy known.
+/// `peer` is the other end of the connection, and `is_trusted` says which addresses are those of your
+/// proxies. If `peer` is none of them, it is the client, and what the request claims does not matter.
+/// Otherwise the client is the last address in `X-Forwarded-For` that is not trusted: each proxy adds the
+/// address that it was called from at the end, and whatever is before that address may be invented. Without
+/// `X-Forwarded-For`, `Forwarded` (RFC 7239) counts. Where a proxy hides the address (`unknown`), it is the
+/// address of the last proxy known.
 ///
 /// A proxy that is trusted must set or remove both headers, or its clients can choose their address.
 ///
@@ -39,7 +40,8 @@ pub fn forwarded_address(peer: IpAddr, headers: &HeaderMap, is_trusted: impl Fn(
     behind_proxies(peer, is_trusted, values("x-forwarded-for"), values(FORWARDED.as_str()))
 }
 
-/// The same for headers that are in no map: the values of `X-Forwarded-For` and of `Forwarded`, in their order.
+/// The same for headers that are in no map: the values of `X-Forwarded-For` and of `Forwarded`, in their
+/// order.
 pub(crate) fn behind_proxies<'a>(
     peer: IpAddr,
     is_trusted: impl Fn(IpAddr) -> bool,
@@ -80,8 +82,8 @@ enum Hop {
 }
 
 impl<F: Fn(IpAddr) -> bool> Hops<'_, F> {
-    /// Reads the next address. If it is trusted, its owner reports the client before it truthfully. Otherwise it is the
-    /// client, and all before it may be invented.
+    /// Reads the next address. If it is trusted, its owner reports the client before it truthfully. Otherwise
+    /// it is the client, and all before it may be invented.
     fn passes(&mut self, address: Option<IpAddr>) {
         match address {
             None => self.last = Hop::Hidden,

@@ -12,8 +12,8 @@ use crate::oauth::grant::{Confirmation, Terms};
 use crate::store::TokenStore;
 
 impl Settings {
-    /// Ends or narrows the grants of clients that may do less under these settings than before. Returns the clients of
-    /// which all tokens have to end.
+    /// Ends or narrows the grants of clients that may do less under these settings than before. Returns the
+    /// clients of which all tokens have to end.
     pub(super) fn restrict_tokens<'a>(
         &'a self,
         before: &'a Self,

@@ -1,7 +1,8 @@
 //! Time limits that work in any runtime.
 //!
-//! A tokio timer would panic in a program without a tokio runtime. The gate has a thread that reads its clock anyway, the
-//! sweeper, which also wakes the tasks whose time is over. Limits are therefore as precise as the sweeper's interval.
+//! A tokio timer would panic in a program without a tokio runtime. The gate has a thread that reads its clock
+//! anyway, the sweeper, which also wakes the tasks whose time is over. Limits are therefore as precise as the
+//! sweeper's interval.
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};

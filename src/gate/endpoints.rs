@@ -88,10 +88,10 @@ impl Gate {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let gate = Gate::builder(GateSpec::default()).build()?;
-    /// let (parts, ()) = http::Request::get("/.well-known/oauth-authorization-server").body(())?.into_parts();
-    /// let empty = FormBody::Whole(Bytes::new());
-    /// let answer = gate.answer(Endpoint::AuthorizationServer, &parts, empty, Origin::default()).await;
-    /// assert_eq!(answer.status(), 200);
+    /// let (parts, ()) =
+    /// http::Request::get("/.well-known/oauth-authorization-server").body(())?.into_parts(); let empty =
+    /// FormBody::Whole(Bytes::new()); let answer = gate.answer(Endpoint::AuthorizationServer, &parts, empty,
+    /// Origin::default()).await; assert_eq!(answer.status(), 200);
     /// # Ok(())
     /// # }
     /// ```
@@ -125,7 +125,8 @@ impl Gate {
             Endpoint::ProtectedResource => Ok(metadata::respond(&parts.method, &settings.protected_resource)),
             #[cfg(feature = "gateway")]
             Endpoint::Registration => {
-                // Boxed, because it is rare and its state would make the future of every token request larger.
+                // Boxed, because it is rare and its state would make the future of every token request
+                // larger.
                 Box::pin(self.serve_registration(&settings, parts, body, origin, &mut outcome)).await
             }
         };
@@ -189,15 +190,16 @@ impl Gate {
         let key = self.proven_key(settings, client, parts).await?;
         #[cfg(not(feature = "jose"))]
         let (key, _) = (None, (settings, parts));
-        // RFC 9449 §5.2: the server "MUST reject token requests from the client that do not contain the DPoP header".
+        // RFC 9449 §5.2: the server "MUST reject token requests from the client that do not contain the DPoP
+        // header".
         if key.is_none() && client.dpop_bound_tokens {
             return Err(TokenError::InvalidProof(NO_PROOF));
         }
         Ok(Confirmation::new(certificate, key))
     }
 
-    /// Reads a question about a token and authenticates the client that asks it. Introspection and revocation begin
-    /// alike (RFC 7662 §2.1, RFC 7009 §2.1).
+    /// Reads a question about a token and authenticates the client that asks it. Introspection and revocation
+    /// begin alike (RFC 7662 §2.1, RFC 7009 §2.1).
     async fn open_token_query(
         &self,
         settings: &Settings,
@@ -254,8 +256,8 @@ impl Gate {
         if let Some(digest) = revocation::token(&query)? {
             let unavailable = |_| TokenError::Unavailable(RETRY_WHEN_FULL);
             let found = match self.find_or_ask(digest).await {
-                // A store that cannot answer may still know whose token it is. It is refused here then, and everywhere as soon
-                // as the store can be reached.
+                // A store that cannot answer may still know whose token it is. It is refused here then, and
+                // everywhere as soon as the store can be reached.
                 Err(error) => Some(self.inner.store.recall(&digest).ok_or(error)?),
                 Ok(found) => found,
             };
@@ -266,7 +268,8 @@ impl Gate {
                         record.release();
                     }
                 }
-                // An earlier request may have revoked the token without being able to promise that it stays revoked.
+                // An earlier request may have revoked the token without being able to promise that it stays
+                // revoked.
                 None if self.inner.store.is_shared() => {
                     self.inner.store.confirm_revoked(digest).get().await.map_err(unavailable)?;
                 }
@@ -301,8 +304,8 @@ fn is_registration(path: &str, settings: &Settings) -> bool {
     rest.is_empty() || rest.strip_prefix('/').is_some_and(crate::oauth::registration::is_client_id)
 }
 
-/// Returns whether `path` is a path of `document`: followed by the issuer's path (RFC 8414 §3.1, RFC 9728 §3.1), or
-/// without it, for clients that only know the server's address.
+/// Returns whether `path` is a path of `document`: followed by the issuer's path (RFC 8414 §3.1, RFC 9728
+/// §3.1), or without it, for clients that only know the server's address.
 fn is_document(path: &str, document: &str, settings: &Settings) -> bool {
     path.strip_prefix(document).is_some_and(|rest| rest.is_empty() || rest == settings.issuer_path)
 }

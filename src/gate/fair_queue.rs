@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 /// Jobs in the order in which they are done: one of each network, and then the next of each.
 ///
-/// One network can fill its own share and no more, so a flood from it delays a job of another network by at most one
-/// job of each network that waits.
+/// One network can fill its own share and no more, so a flood from it delays a job of another network by at
+/// most one job of each network that waits.
 pub(crate) struct FairQueue<T> {
     lanes: HashMap<IpAddr, VecDeque<T>>,
     /// The networks that have a job, the next one first.
@@ -41,8 +41,8 @@ impl<T> FairQueue<T> {
 
     /// Adds a job.
     ///
-    /// If the whole queue is full, a network that has fewer jobs than the busiest takes the place of the last job of that
-    /// network.
+    /// If the whole queue is full, a network that has fewer jobs than the busiest takes the place of the last
+    /// job of that network.
     ///
     /// # Errors
     /// Returns the job for which there is no place: this one, or the one that has lost its place to it.

@@ -1,7 +1,7 @@
 //! Grants that another process has made while both share the store, as in an upgrade.
 //!
-//! That process has other settings, which permitted what these settings may not. So its grants are treated like those from
-//! before a restart, before any token of them is found.
+//! That process has other settings, which permitted what these settings may not. So its grants are treated
+//! like those from before a restart, before any token of them is found.
 
 use std::sync::{Arc, PoisonError};
 
@@ -30,8 +30,8 @@ impl Gate {
         let known = self.settings().clients.get(client.id().as_str()).map(Arc::clone);
         let restricted = match known {
             Some(known) if Arc::ptr_eq(&known.state, client) => {
-                // As in `Gate::grant`: the settings are read under the lock, so that a reload which does not count in them
-                // finds the grant later.
+                // As in `Gate::grant`: the settings are read under the lock, so that a reload which does not
+                // count in them finds the grant later.
                 let mut grants = known.grants.lock().unwrap_or_else(PoisonError::into_inner);
                 grants.adopt(grant);
                 let settings = self.settings();

@@ -14,8 +14,8 @@ const GRANTS_BEFORE_CLEANING: usize = 64;
 #[derive(Default)]
 pub(crate) struct Grants {
     by_terms: HashMap<(Terms, u32), Weak<Grant>>,
-    /// Grants that new tokens do not share: their lifetime was shortened, or another grant on the same terms was there
-    /// first.
+    /// Grants that new tokens do not share: their lifetime was shortened, or another grant on the same terms
+    /// was there first.
     unshared: Vec<Weak<Grant>>,
 }
 
@@ -35,8 +35,8 @@ impl Grants {
         grant
     }
 
-    /// Adds a grant of tokens from before a restart or from another process. New tokens on the same terms share it, if
-    /// there is no other such grant.
+    /// Adds a grant of tokens from before a restart or from another process. New tokens on the same terms
+    /// share it, if there is no other such grant.
     pub(super) fn adopt(&mut self, grant: &Arc<Grant>) {
         let is_it = |known: &Weak<Grant>| std::ptr::eq(known.as_ptr(), Arc::as_ptr(grant));
         if self.unshared.iter().any(is_it) {
@@ -50,8 +50,8 @@ impl Grants {
         }
     }
 
-    /// Ends the grants on terms that are not allowed any more, and shortens those that live longer than `longest`.
-    /// Returns those that have become shorter or have ended.
+    /// Ends the grants on terms that are not allowed any more, and shortens those that live longer than
+    /// `longest`. Returns those that have become shorter or have ended.
     pub(super) fn restrict(
         &mut self,
         allowed: impl Fn(&Terms) -> bool,

@@ -1,9 +1,10 @@
 //! Work that costs time, on dedicated threads: as many as cores, behind a short queue. A full queue refuses.
 //!
-//! One argon2id hash takes a core for tens of milliseconds and 19 MiB by default, so an attacker would try to make the
-//! gate hash. The threads run at the lowest priority: a flood of wrong secrets gets only the time that traffic leaves
-//! over. Networks take turns, so a flood from one of them does not delay the others. A job belongs to the queue, not to
-//! the request that submitted it: a client that disconnects does not free a slot while its hash still runs.
+//! One argon2id hash takes a core for tens of milliseconds and 19 MiB by default, so an attacker would try to
+//! make the gate hash. The threads run at the lowest priority: a flood of wrong secrets gets only the time
+//! that traffic leaves over. Networks take turns, so a flood from one of them does not delay the others. A
+//! job belongs to the queue, not to the request that submitted it: a client that disconnects does not free a
+//! slot while its hash still runs.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,8 +47,8 @@ struct State {
 /// A hash to verify a secret against.
 pub(crate) struct Candidate {
     pub(crate) hash: SecretHash,
-    /// Whether a match ends the search. A match that is refused anyway must not end it, because the time taken would
-    /// reveal the reason.
+    /// Whether a match ends the search. A match that is refused anyway must not end it, because the time
+    /// taken would reveal the reason.
     pub(crate) suffices: bool,
 }
 
@@ -96,8 +97,8 @@ impl HashingPool {
         self.shared.lock().queue.len()
     }
 
-    /// Returns the index of the candidate that the secret matches, trying them in order and preferring one that
-    /// suffices. `network` is where the request comes from.
+    /// Returns the index of the candidate that the secret matches, trying them in order and preferring one
+    /// that suffices. `network` is where the request comes from.
     pub(crate) async fn verify(
         &self,
         network: IpAddr,
@@ -173,10 +174,11 @@ impl Shared {
     }
 
     fn work(&self) {
-        // On Linux a nice value belongs to the thread. If it cannot be set, hashing competes with traffic, nothing else.
+        // On Linux a nice value belongs to the thread. If it cannot be set, hashing competes with traffic,
+        // nothing else.
         let _ = rustix::process::nice(19);
-        // The memory is kept from hash to hash: returning 19 MiB each time would make every other thread pay for the page
-        // table updates.
+        // The memory is kept from hash to hash: returning 19 MiB each time would make every other thread pay
+        // for the page table updates.
         let mut memory = Vec::new();
         while let Some(job) = self.next() {
             job(&mut memory, &self.work_done);

@@ -30,8 +30,9 @@ pub(super) const RETRY_WHEN_FULL: Duration = Duration::from_secs(5);
 
 /// Issues access tokens and checks them.
 ///
-/// A gate is two things: a layer that lets requests through only with a token ([`Gate::require`]), and a service where
-/// clients get their tokens ([`Gate::oauth_service`]). Cloning it is cheap; all clones are one gate.
+/// A gate is two things: a layer that lets requests through only with a token ([`Gate::require`]), and a
+/// service where clients get their tokens ([`Gate::oauth_service`]). Cloning it is cheap; all clones are one
+/// gate.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -99,13 +100,14 @@ pub(crate) struct Inner {
 }
 
 impl Gate {
-    /// Swaps the settings for others, atomically and under traffic: each request is decided entirely by the old or
-    /// entirely by the new settings.
+    /// Swaps the settings for others, atomically and under traffic: each request is decided entirely by the
+    /// old or entirely by the new settings.
     ///
-    /// Tokens stay valid unless their client may do less than before. All tokens of a client end if it is disabled or
-    /// removed, if its `token_generation` changes, or if it loses a key. Tokens with a scope or for a resource that the
-    /// client has lost end, and so do unbound ones if its tokens must be bound now. A shorter lifetime holds for tokens
-    /// that are issued already. What the gate has learned about secrets that stay is kept.
+    /// Tokens stay valid unless their client may do less than before. All tokens of a client end if it is
+    /// disabled or removed, if its `token_generation` changes, or if it loses a key. Tokens with a scope or
+    /// for a resource that the client has lost end, and so do unbound ones if its tokens must be bound now. A
+    /// shorter lifetime holds for tokens that are issued already. What the gate has learned about secrets
+    /// that stay is kept.
     ///
     /// ```
     /// # use tollgate::{ClientSpec, Gate, GateSpec};
@@ -129,8 +131,8 @@ impl Gate {
         let before = self.inner.settings.load_full();
         let unix_time = self.inner.clock.unix_time();
         let after = Arc::new(Settings::new(spec, Some(&before), unix_time, &*self.inner.store));
-        // The swap comes before the revocation. In the other order, a request in between could get a token of the new
-        // epoch from the old settings.
+        // The swap comes before the revocation. In the other order, a request in between could get a token of
+        // the new epoch from the old settings.
         self.inner.settings.store(Arc::clone(&after));
         let store = &*self.inner.store;
         for client in after.restrict_tokens(&before, store) {

@@ -1,4 +1,5 @@
-//! Tokens that the store has from before the gate was made, and what the store has to know for the next start.
+//! Tokens that the store has from before the gate was made, and what the store has to know for the next
+//! start.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -11,8 +12,8 @@ use crate::oauth::grant::Record;
 use crate::store::TokenStore;
 
 impl Gate {
-    /// Does to the tokens from before a restart what a reload does to tokens: what has changed while the gate did not run
-    /// ends or narrows them. No request is answered before that.
+    /// Does to the tokens from before a restart what a reload does to tokens: what has changed while the gate
+    /// did not run ends or narrows them. No request is answered before that.
     pub(super) fn adopt_kept_tokens(&self) {
         let store = &*self.inner.store;
         let Some(lasting) = store.lasting() else { return };
@@ -42,16 +43,16 @@ impl Gate {
         settings.register_clients(&registered, store);
     }
 
-    /// Returns whether these settings accept a token that another gate has issued, and narrows its grant to what they
-    /// permit. From then on a reload does to it what it does to tokens of this gate.
+    /// Returns whether these settings accept a token that another gate has issued, and narrows its grant to
+    /// what they permit. From then on a reload does to it what it does to tokens of this gate.
     pub(super) fn admits(&self, record: &Record) -> bool {
         let grant = record.grant();
         let id = grant.client().id().as_str();
         let Some(grants) = self.settings().clients.get(id).map(|client| Arc::clone(&client.grants)) else {
             return false;
         };
-        // A reload swaps the settings first and then restricts the grants that it finds. So the settings are read under the
-        // lock of the grants.
+        // A reload swaps the settings first and then restricts the grants that it finds. So the settings are
+        // read under the lock of the grants.
         let mut grants = grants.lock().unwrap_or_else(PoisonError::into_inner);
         let settings = self.settings();
         let Some(client) = settings.clients.get(id).filter(|client| {
@@ -69,8 +70,8 @@ impl Gate {
 }
 
 impl Client {
-    /// Returns whether tokens from before a restart can stay. A client without a registration has tokens that were issued
-    /// under an unknown one, so they end.
+    /// Returns whether tokens from before a restart can stay. A client without a registration has tokens that
+    /// were issued under an unknown one, so they end.
     fn keeps_tokens_of(&self, registered: Option<&Vec<u8>>) -> bool {
         let before = registered.and_then(|bytes| Registration::from_bytes(bytes));
         self.policy.enabled
@@ -95,8 +96,8 @@ impl Settings {
         self.clients.values().map(registration).collect()
     }
 
-    /// Keeps the registrations that differ from those before, and forgets those of other clients. The tokens that end by a
-    /// change have to have ended in the store before.
+    /// Keeps the registrations that differ from those before, and forgets those of other clients. The tokens
+    /// that end by a change have to have ended in the store before.
     pub(super) fn register_clients(&self, before: &HashMap<ClientId, Vec<u8>>, store: &dyn TokenStore) {
         let Some(lasting) = store.lasting() else { return };
         let now = self.registrations();

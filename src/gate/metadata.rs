@@ -10,8 +10,8 @@ pub(super) const DPOP_ALGORITHMS: &[&str] = crate::oauth::jose::Algorithm::NAMES
 #[cfg(not(feature = "jose"))]
 pub(super) const DPOP_ALGORITHMS: &[&str] = &[];
 
-/// Returns the ways in which at least one client may authenticate, now or once it has registered. Without any client, it
-/// lists those with a secret.
+/// Returns the ways in which at least one client may authenticate, now or once it has registered. Without any
+/// client, it lists those with a secret.
 pub(super) fn auth_methods(spec: &GateSpec) -> Vec<&'static str> {
     let clients = &spec.clients;
     let uses = |uses: &dyn Fn(&ClientSpec) -> bool| clients.iter().any(uses);

@@ -1,6 +1,7 @@
 //! The use case: authenticate a client, issue a token, authorize a request, revoke.
 //!
-//! A [`Gate`] joins the pure protocol of [`crate::oauth`] with a store, a clock and the threads that hash secrets.
+//! A [`Gate`] joins the pure protocol of [`crate::oauth`] with a store, a clock and the threads that hash
+//! secrets.
 
 mod asking;
 mod authenticate;

@@ -38,7 +38,8 @@ impl<C: Credentials> DpopRequest<'_, C> {
         clock: &dyn Clock,
     ) -> Result<Permit, Undecided> {
         let now = clock.now();
-        // Both checks come before the proof: only for a live, bound token is a signature verified and a `jti` remembered.
+        // Both checks come before the proof: only for a live, bound token is a signature verified and a `jti`
+        // remembered.
         let record = record.filter(|record| record.is_live(now)).ok_or(Denial::InvalidToken)?;
         let bound_to = record.grant().terms().confirmation;
         let key = bound_to.and_then(|bound_to| bound_to.key().copied());
@@ -70,7 +71,8 @@ impl Gate {
 
     /// Returns the key that a token request of `client` proves to hold, if it has a proof (RFC 9449 §5).
     ///
-    /// The `htu` may be the endpoint's URL as the metadata has it, or the same path at another of the server's origins.
+    /// The `htu` may be the endpoint's URL as the metadata has it, or the same path at another of the
+    /// server's origins.
     pub(super) async fn proven_key(
         &self,
         settings: &Settings,
@@ -80,7 +82,8 @@ impl Gate {
         let refused = |error: DpopError| TokenError::InvalidProof(error.public_description());
         let Some(header) = dpop::from_headers(&parts.headers).map_err(refused)? else { return Ok(None) };
         let (scope, proofs) = (settings.proof_scope(), &self.inner.proofs);
-        // The endpoint is the same under each of the server's names, so the one that the request has does not matter.
+        // The endpoint is the same under each of the server's names, so the one that the request has does not
+        // matter.
         let check =
             |path: &str| proofs.check(header, parts.method.as_str(), (None, path), None, scope, self.clock());
         // With an issuer that has a path, the metadata puts it before the path of the endpoint.

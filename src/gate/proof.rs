@@ -58,8 +58,8 @@ impl ProofVerifier {
         Ok(Self { used: UsedOnce::new(PROOFS, clock)? })
     }
 
-    /// Verifies the proof of a request to a protected resource: that its sender holds `key`, which the token of `client` is
-    /// bound to (RFC 9449 §7.1). Uses the proof up.
+    /// Verifies the proof of a request to a protected resource: that its sender holds `key`, which the token
+    /// of `client` is bound to (RFC 9449 §7.1). Uses the proof up.
     pub(super) fn prove(
         &self,
         (credentials, token): (&impl Credentials, &[u8]),
@@ -107,8 +107,8 @@ impl ProofVerifier {
         Ok(proof)
     }
 
-    /// Checks everything about a proof except that it was not used before. `site` is the origin that the request names, and
-    /// its path.
+    /// Checks everything about a proof except that it was not used before. `site` is the origin that the
+    /// request names, and its path.
     pub(super) fn check(
         &self,
         proof: &str,

@@ -15,13 +15,13 @@ use crate::oauth::certificate::Subject;
 const VERSION: u8 = 1;
 const DIGEST: usize = 32;
 
-/// The generation of a client's tokens, and what the client proves itself with. Secrets are not in it: they are rotated
-/// as a routine, and `reset-secret --revoke-tokens` says that one was leaked.
+/// The generation of a client's tokens, and what the client proves itself with. Secrets are not in it: they
+/// are rotated as a routine, and `reset-secret --revoke-tokens` says that one was leaked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Registration {
     token_generation: u64,
-    /// A digest of each key, of the URL of the keys, and of the certificate or its name. Keys at a URL are the client's
-    /// own to change.
+    /// A digest of each key, of the URL of the keys, and of the certificate or its name. Keys at a URL are
+    /// the client's own to change.
     credentials: BTreeSet<[u8; DIGEST]>,
 }
 
@@ -49,8 +49,8 @@ impl Registration {
         Self { token_generation: spec.token_generation, credentials }
     }
 
-    /// Returns whether all tokens that were issued under `before` end: the generation is another, or something that the
-    /// client proved itself with is missing.
+    /// Returns whether all tokens that were issued under `before` end: the generation is another, or
+    /// something that the client proved itself with is missing.
     pub(crate) fn ends_tokens_of(&self, before: &Self) -> bool {
         self.token_generation != before.token_generation || !before.credentials.is_subset(&self.credentials)
     }

@@ -25,8 +25,8 @@ impl Gate {
         async move { call.notified().await }
     }
 
-    /// Asks for a client's keys to be fetched again, because a signature by an unknown key has arrived. Keys that were not
-    /// fetched yet are on their way in any case.
+    /// Asks for a client's keys to be fetched again, because a signature by an unknown key has arrived. Keys
+    /// that were not fetched yet are on their way in any case.
     pub(super) fn call_for_keys(&self, keys: &ClientKeys) {
         if let ClientKeys::Remote(remote) = keys
             && remote.is_fetched()

@@ -12,8 +12,8 @@ use crate::oauth::secret::Secret;
 const MAX_MEMORY_KIB: u32 = 128 * 1024;
 const MAX_PASSES: u32 = 16;
 const MAX_LANES: u32 = 16;
-/// The most work of one hash, in KiB times passes. Every failed attempt of anybody, known or not, costs as much as the
-/// most expensive client's hashes; this is about half a second of a core.
+/// The most work of one hash, in KiB times passes. Every failed attempt of anybody, known or not, costs as
+/// much as the most expensive client's hashes; this is about half a second of a core.
 const MAX_COST: u64 = 512 * 1024;
 /// The shortest accepted hash, in bytes.
 const SHORTEST_HASH: usize = 16;
@@ -113,7 +113,8 @@ impl SecretHash {
         self.phc.to_string()
     }
 
-    /// Returns a hash that matches no secret and costs as much to verify as `self`, for clients that do not exist.
+    /// Returns a hash that matches no secret and costs as much to verify as `self`, for clients that do not
+    /// exist.
     #[must_use]
     pub(crate) fn decoy(&self) -> Self {
         let mut decoy = self.clone();
@@ -122,8 +123,8 @@ impl SecretHash {
         decoy
     }
 
-    /// Returns a decoy that takes `cost` of work and no more memory than `self`, or `None` if the cost is too small to be
-    /// measured.
+    /// Returns a decoy that takes `cost` of work and no more memory than `self`, or `None` if the cost is too
+    /// small to be measured.
     #[must_use]
     pub(crate) fn costing(&self, cost: u64) -> Option<Self> {
         let passes = u64::from(self.params.t_cost()) * cost.div_ceil(self.cost().max(1));
@@ -145,7 +146,8 @@ impl SecretHash {
         u64::from(self.params.m_cost()) * u64::from(self.params.t_cost())
     }
 
-    /// Returns whether this is the hash of `secret`. It takes as long as a hash, and its memory is freed at the end.
+    /// Returns whether this is the hash of `secret`. It takes as long as a hash, and its memory is freed at
+    /// the end.
     #[cfg(feature = "gateway")]
     #[must_use]
     pub(crate) fn verify(&self, secret: &Secret) -> bool {

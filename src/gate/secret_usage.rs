@@ -44,7 +44,8 @@ impl Gate {
         seen
     }
 
-    /// Adds the usage that [`Gate::seen_secrets`] returned before a restart. Secrets that no longer exist are ignored.
+    /// Adds the usage that [`Gate::seen_secrets`] returned before a restart. Secrets that no longer exist are
+    /// ignored.
     pub fn restore_seen_secrets(&self, seen: &[SeenSecret]) {
         let settings = self.settings();
         for before in seen {

@@ -57,14 +57,14 @@ pub(crate) struct Settings {
     pub(crate) max_tokens_per_client: u32,
     pub(crate) throttle: ThrottlePolicy,
     pub(crate) clients: HashMap<Box<str>, Arc<Client>>,
-    /// The hash that the secret of an unknown client is verified against. It costs as much as all secrets of the client
-    /// whose secrets cost the most.
+    /// The hash that the secret of an unknown client is verified against. It costs as much as all secrets of
+    /// the client whose secrets cost the most.
     pub(crate) decoy: Option<SecretHash>,
     /// How clients register themselves.
     #[cfg(feature = "gateway")]
     pub(crate) registration: Option<Arc<RegistrationSpec>>,
-    /// The lengths of the endpoints' paths, each as one bit by its remainder of 64. It spares all other requests the
-    /// comparisons.
+    /// The lengths of the endpoints' paths, each as one bit by its remainder of 64. It spares all other
+    /// requests the comparisons.
     pub(super) endpoint_lengths: u64,
 }
 
@@ -169,8 +169,8 @@ impl Settings {
         }
     }
 
-    /// Returns whether a token for `resource` opens a route that names no audience. Such a route belongs to the gate's own
-    /// resource, which its metadata (RFC 9728 §2) names.
+    /// Returns whether a token for `resource` opens a route that names no audience. Such a route belongs to
+    /// the gate's own resource, which its metadata (RFC 9728 §2) names.
     pub(crate) fn opens_unnamed(&self, resource: &str) -> bool {
         match self.restricted_tokens {
             RestrictedTokens::OwnRoutes => resource == self.issuer,
@@ -274,8 +274,8 @@ fn compile_client(
 const DEFAULT_DECOY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$dG9sbGdhdGUgZGVjb3kh$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// Returns a decoy that costs as much as the secrets of the most expensive client, or the recommended cost if no client
-/// has a secret.
+/// Returns a decoy that costs as much as the secrets of the most expensive client, or the recommended cost if
+/// no client has a secret.
 fn decoy(spec: &GateSpec) -> Option<SecretHash> {
     let clients = &spec.clients;
     let cost = |client: &ClientSpec| client.secrets.iter().map(|secret| secret.hash.cost()).sum();
@@ -309,8 +309,8 @@ fn endpoint_lengths(spec: &GateSpec) -> u64 {
     lengths.into_iter().fold(0, |bits, length| bits | 1 << (length % 64))
 }
 
-/// Returns a decoy for what a client's hashes cost less than `decoy`. Without it, the time that a refusal takes would
-/// distinguish clients with cheaper or fewer hashes from unknown ones.
+/// Returns a decoy for what a client's hashes cost less than `decoy`. Without it, the time that a refusal
+/// takes would distinguish clients with cheaper or fewer hashes from unknown ones.
 fn padding(secrets: &[SecretSpec], decoy: Option<&SecretHash>) -> Option<SecretHash> {
     let decoy = decoy?;
     let own = secrets.iter().map(|secret| secret.hash.cost()).sum();

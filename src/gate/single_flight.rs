@@ -1,8 +1,8 @@
 //! Hashing one secret once, however many requests send it at the same time.
 //!
-//! A client with many workers sends its secret many times at once when the gateway has just started. Each attempt counts
-//! as failed until it has succeeded, so all but a few would be throttled. Instead they wait for the first one, and then
-//! find the secret remembered.
+//! A client with many workers sends its secret many times at once when the gateway has just started. Each
+//! attempt counts as failed until it has succeeded, so all but a few would be throttled. Instead they wait
+//! for the first one, and then find the secret remembered.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -10,14 +10,15 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-/// The attempts in progress, by the keyed digest of client id and secret. There are at most as many entries as requests
-/// in progress.
+/// The attempts in progress, by the keyed digest of client id and secret. There are at most as many entries
+/// as requests in progress.
 #[derive(Default)]
 pub(crate) struct SingleFlight {
     flights: Mutex<HashMap<[u8; 32], watch::Receiver<()>>>,
 }
 
-/// The first attempt with a secret. When it is dropped, the others continue, also if its client has disconnected.
+/// The first attempt with a secret. When it is dropped, the others continue, also if its client has
+/// disconnected.
 pub(crate) struct First<'a> {
     of: &'a SingleFlight,
     digest: [u8; 32],

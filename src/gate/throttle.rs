@@ -1,10 +1,11 @@
 //! Counting failed client authentications, in bounded memory.
 //!
-//! Only failures that cost a hash are refused after too many: a secret can be guessed, and each try takes a core for tens
-//! of milliseconds. They are counted by (client id, address) pair and by address, never by client id alone: otherwise an
-//! attacker could lock a client out by failing in its name. Requests without credentials, with unknown certificates or
-//! with wrong signatures have nothing to guess and are not refused for their number; wrong signatures are counted apart,
-//! so that a network that sends many of them gets its signatures verified at a low priority.
+//! Only failures that cost a hash are refused after too many: a secret can be guessed, and each try takes a
+//! core for tens of milliseconds. They are counted by (client id, address) pair and by address, never by
+//! client id alone: otherwise an attacker could lock a client out by failing in its name. Requests without
+//! credentials, with unknown certificates or with wrong signatures have nothing to guess and are not refused
+//! for their number; wrong signatures are counted apart, so that a network that sends many of them gets its
+//! signatures verified at a low priority.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -17,10 +18,10 @@ use crate::clock::Millis;
 
 /// The number of failed authentications after which more are refused.
 ///
-/// Failures with a client secret count, because each costs a hash and may be a guess. They count for the pair of client
-/// id and address, and ten times as many are allowed of one address (IPv6: of its /64). A secret that has been verified
-/// once is remembered and never refused. Requests without credentials, wrong certificates and wrong signatures never
-/// count.
+/// Failures with a client secret count, because each costs a hash and may be a guess. They count for the pair
+/// of client id and address, and ten times as many are allowed of one address (IPv6: of its /64). A secret
+/// that has been verified once is remembered and never refused. Requests without credentials, wrong
+/// certificates and wrong signatures never count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ThrottlePolicy {
     /// The failures allowed of one (client id, address) pair. One address may have ten times as many.
@@ -106,7 +107,8 @@ impl Throttle {
         Ok(Attempt { pair, address })
     }
 
-    /// Admits a request that counts whether it succeeds or not: for a name, and ten times as many for an address.
+    /// Admits a request that counts whether it succeeds or not: for a name, and ten times as many for an
+    /// address.
     #[cfg(feature = "gateway")]
     pub(crate) fn admit_one(
         &self,
@@ -147,7 +149,8 @@ impl Throttle {
         count(&mut self.signatures.lock(), policy, key, now);
     }
 
-    /// Returns whether so many signatures from this address were refused that the next must not take time from others.
+    /// Returns whether so many signatures from this address were refused that the next must not take time
+    /// from others.
     #[cfg(feature = "jose")]
     pub(crate) fn sends_wrong_signatures(
         &self,
@@ -196,8 +199,8 @@ fn make_room(counters: &mut HashMap<u64, Counter>, policy: ThrottlePolicy, now: 
     }
 }
 
-/// Returns the network that an address is counted as. An IPv6 host usually owns its whole /64; an IPv4 address mapped
-/// into IPv6 is still that address.
+/// Returns the network that an address is counted as. An IPv6 host usually owns its whole /64; an IPv4
+/// address mapped into IPv6 is still that address.
 pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {

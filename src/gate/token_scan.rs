@@ -26,8 +26,8 @@ impl Gate {
         self.settings().clients.get(client_id).map(|client| client.state.live_tokens())
     }
 
-    /// Returns at most `at_most` valid tokens of a client, and whether these are all. At most `looked_at` tokens of the
-    /// store are looked at.
+    /// Returns at most `at_most` valid tokens of a client, and whether these are all. At most `looked_at`
+    /// tokens of the store are looked at.
     pub(crate) fn tokens_of(
         &self,
         client_id: &str,

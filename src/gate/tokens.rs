@@ -26,10 +26,12 @@ struct Issue<'a> {
 const RETRY_AFTER_RELOAD: Duration = Duration::from_secs(1);
 
 impl Gate {
-    /// Issues a token to a client without asking for its secret. This is for tests, and for a program that is its own
-    /// client. Everything else is as at the token endpoint: the client's scopes, lifetime and limits apply.
+    /// Issues a token to a client without asking for its secret. This is for tests, and for a program that is
+    /// its own client. Everything else is as at the token endpoint: the client's scopes, lifetime and limits
+    /// apply.
     ///
-    /// It never waits, so it fails with a store that other gateways share; [`Gate::issue_to_async`] waits for the store.
+    /// It never waits, so it fails with a store that other gateways share; [`Gate::issue_to_async`] waits for
+    /// the store.
     ///
     /// ```
     /// use tollgate::{ClientSpec, Gate, GateSpec};
@@ -45,8 +47,8 @@ impl Gate {
     /// ```
     ///
     /// # Errors
-    /// `invalid_client` for an unknown or disabled client, `unauthorized_client` and `invalid_scope` as at the
-    /// endpoint, `temporarily_unavailable` if a token limit is reached.
+    /// `invalid_client` for an unknown or disabled client, `unauthorized_client` and `invalid_scope` as at
+    /// the endpoint, `temporarily_unavailable` if a token limit is reached.
     pub fn issue_to(&self, client_id: &str, scopes: impl IntoScopes) -> Result<AccessToken, TokenError> {
         let (client, terms) = self.terms_for(client_id, scopes)?;
         self.issue_now(&client, terms)
@@ -87,7 +89,8 @@ impl Gate {
     /// Issues a token on these terms. What the client may ask for is not checked.
     ///
     /// # Errors
-    /// `invalid_client` for an unknown or disabled client, `temporarily_unavailable` if a token limit is reached.
+    /// `invalid_client` for an unknown or disabled client, `temporarily_unavailable` if a token limit is
+    /// reached.
     #[cfg(feature = "gateway")]
     pub(crate) fn issue_on(&self, client_id: &str, terms: Terms) -> Result<AccessToken, TokenError> {
         let settings = self.settings_full();
@@ -124,10 +127,10 @@ impl Gate {
 
     /// Returns the grant of a new token, and the largest number of tokens of the client.
     ///
-    /// Authentication may have taken a while, and a reload may have changed the client since. A reload first swaps the
-    /// settings, then ends epochs, and then restricts the grants that it finds. So the epoch is read before the settings, and
-    /// both under the lock of the grants: what the settings read here still permit, and a later reload does not, ends with
-    /// that reload.
+    /// Authentication may have taken a while, and a reload may have changed the client since. A reload first
+    /// swaps the settings, then ends epochs, and then restricts the grants that it finds. So the epoch is
+    /// read before the settings, and both under the lock of the grants: what the settings read here still
+    /// permit, and a later reload does not, ends with that reload.
     fn grant(&self, client: &Client, terms: Terms) -> Result<(Arc<Grant>, u32), TokenError> {
         let mut grants = client.grants.lock().unwrap_or_else(PoisonError::into_inner);
         let epoch = client.state.epoch();
@@ -145,8 +148,8 @@ impl Gate {
 
     /// Revokes all tokens of a client at once. Returns whether there is such a client.
     ///
-    /// The tokens are refused from now on by this gate. [`Gate::revoke_all_async`] waits until the store has ended them
-    /// everywhere and for good.
+    /// The tokens are refused from now on by this gate. [`Gate::revoke_all_async`] waits until the store has
+    /// ended them everywhere and for good.
     ///
     /// ```
     /// # use tollgate::{ClientSpec, Gate, GateSpec};
@@ -164,8 +167,8 @@ impl Gate {
         true
     }
 
-    /// Revokes all tokens of a client at once, as [`Gate::revoke_all`] does, and waits until the store has ended them
-    /// everywhere and for good. Returns whether there is such a client.
+    /// Revokes all tokens of a client at once, as [`Gate::revoke_all`] does, and waits until the store has
+    /// ended them everywhere and for good. Returns whether there is such a client.
     ///
     /// # Errors
     /// A [`StoreError`] if the store cannot promise that. The tokens are refused here already.
@@ -195,8 +198,8 @@ impl Gate {
         self.inner.store.len()
     }
 
-    /// Returns how many tokens are valid, without those that were revoked together with all of their client's. It
-    /// visits every client, so it is for occasional use.
+    /// Returns how many tokens are valid, without those that were revoked together with all of their
+    /// client's. It visits every client, so it is for occasional use.
     #[cfg(feature = "gateway")]
     pub(crate) fn tokens_live(&self) -> u64 {
         self.settings().clients.values().map(|client| client.state.live_tokens()).sum()
@@ -208,8 +211,8 @@ impl Gate {
         self.settings().clients.get(client_id).map(|client| client.state.live_tokens())
     }
 
-    /// Returns the work spent on verifying secrets so far, in KiB of memory filled by argon2id, counted once per pass.
-    /// Each kind of refusal takes the same amount of it.
+    /// Returns the work spent on verifying secrets so far, in KiB of memory filled by argon2id, counted once
+    /// per pass. Each kind of refusal takes the same amount of it.
     #[must_use]
     pub fn hashing_work(&self) -> u64 {
         self.inner.hashing.work_done()

@@ -11,8 +11,8 @@ const MARGIN: Duration = Duration::from_secs(30);
 
 /// The names that were used since the gate was made.
 ///
-/// The memory does not outlive the process. What may have been used before is recognized by its date instead: see
-/// [`UsedOnce::earliest`].
+/// The memory does not outlive the process. What may have been used before is recognized by its date instead:
+/// see [`UsedOnce::earliest`].
 pub(super) struct UsedOnce {
     memory: ReplayMemory,
     began: Millis,
@@ -29,21 +29,21 @@ impl UsedOnce {
         Ok(Self { memory: ReplayMemory::new(capacity, seed), began: clock.now() })
     }
 
-    /// Returns the earliest `iat` that is accepted, in whole Unix seconds: when the memory began. An assertion or a proof
-    /// from before may have been used then.
+    /// Returns the earliest `iat` that is accepted, in whole Unix seconds: when the memory began. An
+    /// assertion or a proof from before may have been used then.
     ///
-    /// The wall clock at that moment is computed from the present one. So a machine that starts with a wrong date does not
-    /// refuse everything from the moment on at which the date is corrected.
+    /// The wall clock at that moment is computed from the present one. So a machine that starts with a wrong
+    /// date does not refuse everything from the moment on at which the date is corrected.
     ///
-    /// An `iat` has whole seconds, so one of the second in which the memory began may be from before. It is accepted only if
-    /// the store remembers what was used before (`is_remembered`).
+    /// An `iat` has whole seconds, so one of the second in which the memory began may be from before. It is
+    /// accepted only if the store remembers what was used before (`is_remembered`).
     pub(super) fn earliest(&self, clock: &dyn Clock, is_remembered: bool) -> u64 {
         let began = clock.unix_time().saturating_sub(clock.now().since(self.began));
         began.as_secs() + u64::from(began.subsec_nanos() > 0 && !is_remembered)
     }
 
-    /// Remembers a name as used. `valid_until` is the wall-clock time from which on the assertion or proof is refused for
-    /// its date, in Unix milliseconds. `clients` is the number of clients that share the memory.
+    /// Remembers a name as used. `valid_until` is the wall-clock time from which on the assertion or proof is
+    /// refused for its date, in Unix milliseconds. `clients` is the number of clients that share the memory.
     ///
     /// # Errors
     /// A [`Replay`] if the name was used before, or if there is no room to remember it.

@@ -71,7 +71,8 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Co
         .rate_limit_by_address
         .map(|rate| counting.now.by_address(counting.before, &LimitKey::Server, rate));
     for (index, route) in config.routes.iter().enumerate() {
-        // A route without its upstream is left out. The error of the upstream is reported, and the table is not used.
+        // A route without its upstream is left out. The error of the upstream is reported, and the table is
+        // not used.
         if let Some(upstream) = upstreams.get(route.upstream.0).cloned().flatten() {
             let value = self::route(config, index, route, upstream, &mut counting);
             for host in route.table_hosts() {
@@ -248,8 +249,8 @@ fn transform(route: &config::Route, upstream: &Upstream) -> Option<Box<Transform
     Transform { rewrite, host: upstream.host().map(Into::into), buffer }.boxed()
 }
 
-/// Returns what a route and its upstream change in the headers of requests. The credentials are set last, so that nothing
-/// replaces them.
+/// Returns what a route and its upstream change in the headers of requests. The credentials are set last, so
+/// that nothing replaces them.
 ///
 /// `removes_token` says whether the header with the token is removed.
 fn request_rules(

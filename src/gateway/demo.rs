@@ -1,4 +1,5 @@
-//! The demo API of `[demo]`: a plain HTTP/1.1 server that knows nothing about tokens, in place of a legacy API.
+//! The demo API of `[demo]`: a plain HTTP/1.1 server that knows nothing about tokens, in place of a legacy
+//! API.
 
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};

@@ -50,8 +50,8 @@ impl Watched {
         &self.main.path
     }
 
-    /// Returns whether gateway.toml exists and is not empty. A program that writes a file in place empties it first, and may
-    /// take long to write the rest.
+    /// Returns whether gateway.toml exists and is not empty. A program that writes a file in place empties it
+    /// first, and may take long to write the rest.
     pub(crate) fn has_main(&self) -> bool {
         self.main.seen.as_ref().is_some_and(|seen| seen.length > 0)
     }

@@ -34,8 +34,8 @@ pub(crate) fn violations(config: &Config) -> Vec<Violation> {
     expect::violations(config, &|config| build::rules(config, None))
 }
 
-/// Reads and compiles a configuration as the gateway runs it, without its access tests. Counters and server states of
-/// `before` carry over.
+/// Reads and compiles a configuration as the gateway runs it, without its access tests. Counters and server
+/// states of `before` carry over.
 ///
 /// # Errors
 /// Everything that is wrong with the configuration.
@@ -45,8 +45,8 @@ pub(crate) fn compile(path: &Path, before: Option<&Rules>) -> Result<(Config, Ru
     Ok((config, rules))
 }
 
-/// Reads and compiles a configuration as the gateway runs it, and verifies its access tests. Counters and server states
-/// of `before` carry over.
+/// Reads and compiles a configuration as the gateway runs it, and verifies its access tests. Counters and
+/// server states of `before` carry over.
 ///
 /// # Errors
 /// Everything that is wrong with the file, or else the access tests that it violates.

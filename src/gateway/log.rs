@@ -10,9 +10,10 @@ const PERIOD: Duration = Duration::from_secs(10);
 /// The number of lines of libraries that are written in one period.
 const MOST: u64 = 10;
 
-/// Starts the log. Messages of the gateway are written at the level of `RUST_LOG` (`info` if unset). Those of libraries are
-/// written only if they are warnings or errors, because some libraries log whole headers below that. Their number is
-/// limited, because clients can cause some, such as those about TLS alerts and renegotiation attempts.
+/// Starts the log. Messages of the gateway are written at the level of `RUST_LOG` (`info` if unset). Those of
+/// libraries are written only if they are warnings or errors, because some libraries log whole headers below
+/// that. Their number is limited, because clients can cause some, such as those about TLS alerts and
+/// renegotiation attempts.
 pub(super) fn start_log() {
     let level = std::env::var("RUST_LOG").ok().and_then(|level| level.parse().ok());
     let lines = env_logger::Builder::new()
@@ -70,8 +71,8 @@ struct LineLimit {
 }
 
 impl LineLimit {
-    /// Returns `None` if the line is left out. Otherwise returns how many lines were left out before it and not reported yet.
-    /// Threads that call this at the same moment may write a line too many or too few.
+    /// Returns `None` if the line is left out. Otherwise returns how many lines were left out before it and
+    /// not reported yet. Threads that call this at the same moment may write a line too many or too few.
     fn allow(&self, now: Millis) -> Option<u64> {
         let since = Millis::new(self.since.load(Relaxed));
         if now.since(since) >= PERIOD {

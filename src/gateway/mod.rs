@@ -1,4 +1,5 @@
-//! The assembly of the gateway: from gateway.toml to running listeners, and from a changed file to new settings.
+//! The assembly of the gateway: from gateway.toml to running listeners, and from a changed file to new
+//! settings.
 
 mod banner;
 pub(crate) mod build;

@@ -26,8 +26,8 @@ use crate::proxy::rules::Rules;
 use crate::server::{LiveLimits, PreparedTls, TlsReloader};
 use crate::telemetry::{self, access_log};
 
-/// How often the files are checked. A few `stat` calls cost nothing, notice every way of writing a file (rename, symlink
-/// swap, network mounts) and, unlike notifications of the system, cannot be lost.
+/// How often the files are checked. A few `stat` calls cost nothing, notice every way of writing a file
+/// (rename, symlink swap, network mounts) and, unlike notifications of the system, cannot be lost.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Applies changes of the configuration while the gateway runs.
@@ -93,8 +93,8 @@ impl Reloader {
         }
     }
 
-    /// Reads the file and all files that it names, compiles them, and puts the result into force. An error anywhere changes
-    /// nothing.
+    /// Reads the file and all files that it names, compiles them, and puts the result into force. An error
+    /// anywhere changes nothing.
     pub(crate) fn reload(&self) {
         if self.retired.load(Relaxed) {
             return;
@@ -161,8 +161,8 @@ impl Reloader {
         Ok(ready.config)
     }
 
-    /// Puts texts into force. Everything is prepared before `replace` writes the files, and no other reload runs meanwhile.
-    /// Returns the number of the configuration.
+    /// Puts texts into force. Everything is prepared before `replace` writes the files, and no other reload
+    /// runs meanwhile. Returns the number of the configuration.
     ///
     /// # Errors
     /// Fails if the texts have errors, or if `replace` does.
@@ -280,8 +280,8 @@ impl Reloader {
                 std::thread::sleep(LOOK_EVERY);
                 access_log::report_dropped();
                 let now = reloader.seen().look();
-                // A file that is being written looks different each time, and one that is being replaced is missing for a
-                // moment. The files are read once they look the same twice.
+                // A file that is being written looks different each time, and one that is being replaced is
+                // missing for a moment. The files are read once they look the same twice.
                 let at_rest = before.as_ref() == Some(&now) && now.has_main();
                 if at_rest && *reloader.seen() != now {
                     reloader.reload();

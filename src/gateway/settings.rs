@@ -113,8 +113,8 @@ fn registered_certificates(config: &Config) -> impl Iterator<Item = [u8; 32]> {
     config.clients.iter().filter_map(|client| client.authentication.self_signed_tls_client_auth)
 }
 
-/// Returns whether some client uses certificates that no authority has signed: its own certificate is self-signed, or its
-/// tokens are bound to its certificate and no authority is configured.
+/// Returns whether some client uses certificates that no authority has signed: its own certificate is
+/// self-signed, or its tokens are bound to its certificate and no authority is configured.
 fn takes_any_certificate(config: &Config) -> bool {
     let no_authority = config.server.tls.client_ca.is_none();
     config.clients.iter().any(|client| {

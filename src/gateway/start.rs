@@ -197,7 +197,8 @@ fn start(
     Ok(())
 }
 
-/// Serves the bound listeners until a signal stops the gateway. Calls `serving` once every worker accepts connections.
+/// Serves the bound listeners until a signal stops the gateway. Calls `serving` once every worker accepts
+/// connections.
 pub(crate) fn serve(
     config: &Config,
     bound: Bound,

@@ -25,8 +25,8 @@ impl Endpoint {
         }
     }
 
-    /// Returns the URL of the endpoint on the first listener that a client on this machine can use, or `None` if only
-    /// the running gateway knows its port.
+    /// Returns the URL of the endpoint on the first listener that a client on this machine can use, or `None`
+    /// if only the running gateway knows its port.
     pub(crate) fn url(self, config: &Config) -> Option<String> {
         let listener = local_listener(config)?;
         let origin = Issuer::of_listener(listener.protocol.scheme(), listener.address);
@@ -34,8 +34,8 @@ impl Endpoint {
     }
 }
 
-/// Returns the first listener that a client on this machine can use, or `None` if only the running gateway knows its
-/// port.
+/// Returns the first listener that a client on this machine can use, or `None` if only the running gateway
+/// knows its port.
 fn local_listener(config: &Config) -> Option<&Listener> {
     let mut listeners = config.server.listen.iter();
     listeners.find(|listener| {
@@ -45,8 +45,8 @@ fn local_listener(config: &Config) -> Option<&Listener> {
     })
 }
 
-/// Returns the origin of the first listener that a client on this machine can use, by its address. A container may be
-/// unable to resolve `localhost`.
+/// Returns the origin of the first listener that a client on this machine can use, by its address. A
+/// container may be unable to resolve `localhost`.
 pub(crate) fn local_origin(config: &Config) -> Option<String> {
     let listener = local_listener(config)?;
     let mut address = listener.address;

@@ -21,8 +21,8 @@ const BOUNDS: Bounds =
 /// The maximum length of a description that is shown, in characters.
 const MAX_DESCRIPTION: usize = 500;
 
-/// Returns how the gateway's own certificate is verified: by the operating system, and by the files that the configuration
-/// names.
+/// Returns how the gateway's own certificate is verified: by the operating system, and by the files that the
+/// configuration names.
 pub(crate) fn gateway_trust(config: Option<&Config>, insecure: bool) -> Trust {
     let certificates = config.map(|config| match &config.server.tls.certificate {
         ServerCertificate::SelfSigned => vec![config.server.state_dir.join("self-signed.pem")],

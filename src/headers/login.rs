@@ -6,7 +6,8 @@ use super::list::elements;
 /// The authentication schemes that authenticate the connection (RFC 4559 §4.1, MS-NTHT), in lower case.
 const SCHEMES: [&[u8]; 4] = [b"ntlm", b"negotiate", b"kerberos", b"nego2"];
 
-/// Returns whether an `Authorization` or one of the challenges of a `WWW-Authenticate` authenticates the connection.
+/// Returns whether an `Authorization` or one of the challenges of a `WWW-Authenticate` authenticates the
+/// connection.
 pub(crate) fn authenticates_connection(value: &[u8]) -> bool {
     elements(value).any(|element| {
         // A folded value has line breaks, which count as spaces (RFC 9112 §5.2).

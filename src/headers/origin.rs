@@ -117,7 +117,8 @@ impl UrlMap<'_> {
         Some(format!("{scheme}//{}{target}", public.authority))
     }
 
-    /// Returns whether an authority means the server itself: its own address, or the host that the request named.
+    /// Returns whether an authority means the server itself: its own address, or the host that the request
+    /// named.
     fn is_own(&self, secure: Option<bool>, authority: &str, public: &PublicOrigin) -> bool {
         let (host, port) = split_port(authority);
         let port_of = |secure: bool| port.unwrap_or(if secure { 443 } else { 80 });

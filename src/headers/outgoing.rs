@@ -14,7 +14,8 @@ pub(crate) struct Outgoing<'a> {
     pub client_scope: Option<&'a [u8]>,
     /// The value of `X-Request-Id`. With `None`, the client's own value is forwarded.
     pub request_id: Option<&'a [u8]>,
-    /// `traceparent` and `tracestate`, on a route whose requests are traced. The client's own are removed then.
+    /// `traceparent` and `tracestate`, on a route whose requests are traced. The client's own are removed
+    /// then.
     pub trace: Option<(&'a [u8], Option<&'a [u8]>)>,
     /// What to do with the client's `Authorization`.
     pub authorization: ClientAuthorization,

@@ -166,8 +166,9 @@ pub(super) fn parse_fields(
     }
 }
 
-/// Parses a line as nearly all senders write it: a name of letters, digits and `-`, a colon, one space, and a value that
-/// neither begins nor ends with a blank. Returns `None` for any other line, which [`parse_field`] decides about.
+/// Parses a line as nearly all senders write it: a name of letters, digits and `-`, a colon, one space, and a
+/// value that neither begins nor ends with a blank. Returns `None` for any other line, which [`parse_field`]
+/// decides about.
 #[inline]
 fn parse_usual_field(bytes: &[u8], start: usize, reading: Reading) -> Option<FieldSpan> {
     let name_end = find_not_plain(bytes, start);

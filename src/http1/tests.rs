@@ -300,7 +300,8 @@ fn lines_go_on_in_runs_and_repaired() {
 
 type Body = (Vec<u8>, Vec<String>, Vec<u8>);
 
-/// What a decoder makes of `wire` when it comes in pieces of these sizes: the data, the trailers as text, and what is left.
+/// What a decoder makes of `wire` when it comes in pieces of these sizes: the data, the trailers as text, and
+/// what is left.
 fn read(mut decoder: ChunkedDecoder, wire: &[u8], sizes: &[usize]) -> Result<Option<Body>, ChunkFault> {
     let (mut input, mut data) = (Vec::new(), Vec::new());
     let mut rest = wire;

@@ -7,7 +7,8 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use super::error::ImportError;
 use crate::config::Position;
 
-/// The most nodes of a document. Aliases count as often as they are used, so a small file cannot become a large tree.
+/// The most nodes of a document. Aliases count as often as they are used, so a small file cannot become a
+/// large tree.
 const MAX_NODES: usize = 4_000_000;
 /// The deepest nesting.
 const MAX_DEPTH: usize = 100;

@@ -1,4 +1,5 @@
-//! Limits on traffic: requests per period ([`rate`], [`by_address`]) and requests at the same time ([`concurrency`]).
+//! Limits on traffic: requests per period ([`rate`], [`by_address`]) and requests at the same time
+//! ([`concurrency`]).
 
 pub(crate) mod by_address;
 pub(crate) mod concurrency;

@@ -1,7 +1,7 @@
 //! Client authentication by a signed assertion: `private_key_jwt` (RFC 7521 §4.2, RFC 7523 §3).
 //!
-//! The way of a request: [`peek_client`] returns the client whose keys to look up, [`check`] verifies with them, and
-//! [`replay`](super::replay) makes sure that the `jti` was not used before.
+//! The way of a request: [`peek_client`] returns the client whose keys to look up, [`check`] verifies with
+//! them, and [`replay`](super::replay) makes sure that the `jti` was not used before.
 
 use super::jose::json::Object;
 use super::jose::{Jwks, Jws, JwsError};
@@ -19,17 +19,19 @@ const MAX_NAME: usize = 256;
 pub struct Expect<'a> {
     /// The client whose keys verify it.
     pub client_id: &'a str,
-    /// The accepted audiences: the issuer, and the URL of the endpoint it was sent to. They are compared byte for byte.
+    /// The accepted audiences: the issuer, and the URL of the endpoint it was sent to. They are compared byte
+    /// for byte.
     pub audiences: &'a [&'a str],
     /// The current time, in Unix seconds.
     pub now: u64,
-    /// The earliest moment at which an accepted assertion was made, in Unix seconds: when the memory of used assertions
-    /// began. An earlier one may have been used before.
+    /// The earliest moment at which an accepted assertion was made, in Unix seconds: when the memory of used
+    /// assertions began. An earlier one may have been used before.
     pub earliest: u64,
-    /// The longest lifetime, in seconds: from `iat` if there is one, and from now. A `jti` is remembered for as long.
+    /// The longest lifetime, in seconds: from `iat` if there is one, and from now. A `jti` is remembered for
+    /// as long.
     pub max_lifetime: u64,
-    /// The longest time from now to `exp` of an assertion with neither `iat` nor `nbf`, in seconds. Such an assertion does
-    /// not say when it was made, so it is taken for as old as it can be.
+    /// The longest time from now to `exp` of an assertion with neither `iat` nor `nbf`, in seconds. Such an
+    /// assertion does not say when it was made, so it is taken for as old as it can be.
     pub max_undated_lifetime: u64,
     /// The tolerated clock difference, in seconds.
     pub leeway: u64,
@@ -49,12 +51,13 @@ pub struct Claims {
     pub remember_until: u64,
 }
 
-/// The reason why an assertion is refused. The client gets `invalid_client` for each (RFC 7523 §3.2); the details are for
-/// a log.
+/// The reason why an assertion is refused. The client gets `invalid_client` for each (RFC 7523 §3.2); the
+/// details are for a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AssertionError {
-    /// The signature or its encoding is wrong. After an unknown key the client's keys should be fetched again.
+    /// The signature or its encoding is wrong. After an unknown key the client's keys should be fetched
+    /// again.
     Signature(JwsError),
     /// Its `typ` is of another kind of JWT.
     Type,
@@ -74,7 +77,8 @@ pub enum AssertionError {
     BeforeStart,
 }
 
-/// Returns the client that an assertion claims to be from. Nothing is verified, so this is only for looking up keys.
+/// Returns the client that an assertion claims to be from. Nothing is verified, so this is only for looking
+/// up keys.
 ///
 /// # Errors
 /// An [`AssertionError`] if it is not a signed set of claims, or has no usable `sub`.
@@ -112,16 +116,16 @@ pub fn check(assertion: &str, keys: &Jwks, expect: &Expect<'_>) -> Result<Claims
     })
 }
 
-/// Refuses the assertion of a client that does not exist or has no keys, with the same work as [`check`] for a wrong
-/// signature, so that the time taken does not distinguish the two. No assertion is accepted.
+/// Refuses the assertion of a client that does not exist or has no keys, with the same work as [`check`] for
+/// a wrong signature, so that the time taken does not distinguish the two. No assertion is accepted.
 #[must_use]
 pub fn refuse(assertion: &str) -> AssertionError {
     let verified = Jws::parse(assertion, MAX_LENGTH).and_then(|jws| jws.verify_with(&Jwks::default()));
     AssertionError::Signature(verified.err().unwrap_or(JwsError::UnknownKey))
 }
 
-/// Checks the `typ`. Media types are compared without case and without `application/` (RFC 7515 §4.1.9). Another type is
-/// another kind of JWT, made for another use (RFC 8725 §3.11).
+/// Checks the `typ`. Media types are compared without case and without `application/` (RFC 7515 §4.1.9).
+/// Another type is another kind of JWT, made for another use (RFC 8725 §3.11).
 fn is_assertion_type(typ: &str) -> bool {
     let typ = match typ.split_at_checked("application/".len()) {
         Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") => rest,
@@ -160,7 +164,8 @@ fn check_dates(claims: &Object, expect: &Expect<'_>) -> Result<u64, AssertionErr
     if not_before.is_some_and(|date| date > latest) || issued.is_some_and(|date| date > latest) {
         return Err(AssertionError::Early);
     }
-    // RFC 7523 §3, 5 and 6: `nbf` and `iat` are optional. Each says that the assertion was not used before that time.
+    // RFC 7523 §3, 5 and 6: `nbf` and `iat` are optional. Each says that the assertion was not used before
+    // that time.
     let dated = issued.max(not_before);
     let max_lifetime = if dated.is_some() { max_lifetime } else { expect.max_undated_lifetime };
     let lives_too_long = issued.is_some_and(|issued| expires.saturating_sub(issued) > max_lifetime);

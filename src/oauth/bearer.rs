@@ -25,8 +25,8 @@ pub struct Presented<'a> {
 }
 
 impl Presented<'_> {
-    /// Checks that the token is a single `b64token`. Every issued token is one, so a caller that has found the token in
-    /// its store can skip the check.
+    /// Checks that the token is a single `b64token`. Every issued token is one, so a caller that has found
+    /// the token in its store can skip the check.
     ///
     /// # Errors
     /// [`Denial::Malformed`] for a token that RFC 6750 §2.1 does not allow.
@@ -48,8 +48,8 @@ impl Presented<'_> {
 /// Returns the only credential of a request.
 ///
 /// # Errors
-/// [`Denial::Missing`] without an `Authorization` header or with another scheme, [`Denial::Malformed`] for a second
-/// header.
+/// [`Denial::Missing`] without an `Authorization` header or with another scheme, [`Denial::Malformed`] for a
+/// second header.
 #[cfg(any(test, feature = "remote", feature = "_fuzzing"))]
 #[inline]
 pub fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Denial> {
@@ -96,7 +96,8 @@ fn parse(bytes: &[u8]) -> Result<Presented<'_>, Denial> {
     Ok(Presented { scheme, token })
 }
 
-/// Returns whether an `Authorization` header has a token of this crate's form after its scheme, whatever the scheme.
+/// Returns whether an `Authorization` header has a token of this crate's form after its scheme, whatever the
+/// scheme.
 #[cfg(any(feature = "gateway", feature = "pingora"))]
 pub(crate) fn carries_issued_token(value: &[u8]) -> bool {
     let value = value.trim_ascii();

@@ -1,8 +1,8 @@
 //! Client authentication and token binding by a TLS client certificate (RFC 8705).
 //!
-//! The TLS layer decides whether a certificate is trusted. This module reads certificates that it has accepted: the
-//! thumbprint, for bound tokens (§3) and self-signed clients (§2.2), and the names, which a client is registered with
-//! (§2.1.2).
+//! The TLS layer decides whether a certificate is trusted. This module reads certificates that it has
+//! accepted: the thumbprint, for bound tokens (§3) and self-signed clients (§2.2), and the names, which a
+//! client is registered with (§2.1.2).
 
 mod der;
 mod name;
@@ -32,7 +32,8 @@ enum Alternative {
     Email(Box<str>),
 }
 
-/// The name that a certificate must have: exactly one of the `tls_client_auth_…` parameters (RFC 8705 §2.1.2).
+/// The name that a certificate must have: exactly one of the `tls_client_auth_…` parameters (RFC 8705
+/// §2.1.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// `tls_client_auth_subject_dn`.
@@ -43,7 +44,8 @@ pub enum Subject {
     Uri(Box<str>),
     /// `tls_client_auth_san_ip`.
     Ip(IpAddr),
-    /// `tls_client_auth_san_email`. The domain is compared without case, the mailbox with case (RFC 5280 §7.5).
+    /// `tls_client_auth_san_email`. The domain is compared without case, the mailbox with case (RFC 5280
+    /// §7.5).
     Email(Box<str>),
 }
 
@@ -104,7 +106,8 @@ impl Certificate {
         })
     }
 
-    /// Returns whether the certificate is of X.509 version 3, the only one with extensions (RFC 5280 §4.1.2.1).
+    /// Returns whether the certificate is of X.509 version 3, the only one with extensions (RFC 5280
+    /// §4.1.2.1).
     #[cfg(any(test, feature = "gateway"))]
     #[must_use]
     pub(crate) fn is_version_3(&self) -> bool {
@@ -208,8 +211,8 @@ fn read_alternatives(value: &[u8]) -> Option<Result<Vec<Alternative>, Certificat
     Some(Ok(alternatives))
 }
 
-/// Reads an IA5String, which is ASCII. Some readers stop at a NUL and take `a\0.evil` for `a`; this one does not, and no
-/// name has one.
+/// Reads an IA5String, which is ASCII. Some readers stop at a NUL and take `a\0.evil` for `a`; this one does
+/// not, and no name has one.
 fn ia5(value: &[u8]) -> Option<Box<str>> {
     let text = std::str::from_utf8(value).ok()?;
     text.bytes().all(|byte| (0x20..0x7f).contains(&byte)).then(|| text.into())

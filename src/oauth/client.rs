@@ -9,8 +9,8 @@ use http::HeaderValue;
 
 use super::scope::Scopes;
 
-/// A client id: visible ASCII with inner spaces (RFC 6749 appendix A.1, without leading and trailing spaces, which a header
-/// cannot carry).
+/// A client id: visible ASCII with inner spaces (RFC 6749 appendix A.1, without leading and trailing spaces,
+/// which a header cannot carry).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId(Box<str>);
 
@@ -62,16 +62,18 @@ pub struct ClientPolicy {
     pub enabled: bool,
 }
 
-/// The part of a client that outlives a reload of the configuration: its id, its epoch and its number of live tokens.
+/// The part of a client that outlives a reload of the configuration: its id, its epoch and its number of live
+/// tokens.
 ///
-/// Tokens refer to it. A token is valid only in the epoch in which it was issued, so that a single store revokes all tokens
-/// of a client.
+/// Tokens refer to it. A token is valid only in the epoch in which it was issued, so that a single store
+/// revokes all tokens of a client.
 #[derive(Debug)]
 pub struct ClientState {
     id: ClientId,
     header: HeaderValue,
-    /// The epoch in the upper half and the number of live tokens of that epoch in the lower half. They are one atomic, so
-    /// that a new epoch starts at zero and a late release of an old token does not change its count.
+    /// The epoch in the upper half and the number of live tokens of that epoch in the lower half. They are
+    /// one atomic, so that a new epoch starts at zero and a late release of an old token does not change its
+    /// count.
     epoch_and_live: AtomicU64,
 }
 
@@ -82,8 +84,8 @@ impl ClientState {
     /// Makes a client without tokens.
     #[must_use]
     pub fn new(id: ClientId) -> Arc<Self> {
-        // Every client id is a valid header value. If one were not, the identity would be empty, which no upstream takes for
-        // another client.
+        // Every client id is a valid header value. If one were not, the identity would be empty, which no
+        // upstream takes for another client.
         let header = HeaderValue::from_str(id.as_str()).unwrap_or_else(|_| HeaderValue::from_static(""));
         Arc::new(Self { id, header, epoch_and_live: AtomicU64::new(0) })
     }
@@ -127,7 +129,8 @@ impl ClientState {
         let _ = self.epoch_and_live.fetch_update(Ordering::AcqRel, Ordering::Acquire, later);
     }
 
-    /// Counts one more token of `epoch`. Returns `false` if there are `at_most` already, or if the epoch is over.
+    /// Counts one more token of `epoch`. Returns `false` if there are `at_most` already, or if the epoch is
+    /// over.
     #[must_use]
     pub fn take_place(&self, epoch: u32, at_most: u32) -> bool {
         let more = |word: u64| {

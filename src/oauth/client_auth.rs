@@ -51,8 +51,8 @@ impl ClientAuth {
     /// Finds the only way in which a request authenticates its client.
     ///
     /// # Errors
-    /// `invalid_request` if there is more than one way, `invalid_client` if there is none or if `Authorization` is not
-    /// well-formed Basic.
+    /// `invalid_request` if there is more than one way, `invalid_client` if there is none or if
+    /// `Authorization` is not well-formed Basic.
     pub fn of(headers: &HeaderMap, form: &Form<'_>) -> Result<Self, TokenError> {
         let basic = basic(headers)?;
         let body_id = form.value("client_id");

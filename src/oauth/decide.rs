@@ -52,7 +52,8 @@ enum Kind {
 
 /// Makes the permit for a route that is configured to need no token.
 ///
-/// Only pingora's module needs it: a tower service without a layer is public, and the gateway forwards by leases.
+/// Only pingora's module needs it: a tower service without a layer is public, and the gateway forwards by
+/// leases.
 #[cfg(feature = "pingora")]
 #[must_use]
 pub(crate) fn public() -> Permit {
@@ -64,8 +65,8 @@ pub(crate) fn public() -> Permit {
 pub(crate) struct Possession<'a> {
     /// The SHA-256 of the certificate of the connection.
     pub certificate: Option<&'a [u8; 32]>,
-    /// The thumbprint of the key of a DPoP proof that was checked for this request and token. `None` under the Bearer
-    /// scheme.
+    /// The thumbprint of the key of a DPoP proof that was checked for this request and token. `None` under
+    /// the Bearer scheme.
     pub key: Option<&'a [u8; 32]>,
 }
 
@@ -95,9 +96,9 @@ impl RouteDemand<'_> {
 /// Decides on a token by its record, which is `None` if the store has none.
 ///
 /// # Errors
-/// `invalid_token` if there is no live record (RFC 6750 §3.1), if the token is bound to something that the sender has not
-/// proved to hold (RFC 8705 §3, RFC 9449 §7), or if it is for another resource than the route's (RFC 8707).
-/// `insufficient_scope` if its scopes do not meet the requirement.
+/// `invalid_token` if there is no live record (RFC 6750 §3.1), if the token is bound to something that the
+/// sender has not proved to hold (RFC 8705 §3, RFC 9449 §7), or if it is for another resource than the
+/// route's (RFC 8707). `insufficient_scope` if its scopes do not meet the requirement.
 pub(crate) fn decide(
     record: Option<Record>,
     digest: TokenDigest,
@@ -144,15 +145,15 @@ pub(crate) fn misfit(permit: &Permit, demand: RouteDemand<'_>) -> Option<Denial>
     Some(if permit.is_bound_to_key() { Denial::Dpop(Box::new(denial)) } else { denial })
 }
 
-/// Makes the lease of a request that an enforced route refuses, for a route in shadow mode. It needs the refusal, and it
-/// has no token: no credentials of the upstream go with it.
+/// Makes the lease of a request that an enforced route refuses, for a route in shadow mode. It needs the
+/// refusal, and it has no token: no credentials of the upstream go with it.
 #[cfg(feature = "gateway")]
 pub(crate) fn shadow(_refused: &Denial) -> Lease {
     Lease { token: None }
 }
 
-/// Permission to forward one request: what is left of a [`Permit`] once the gateway has copied who the client is. It
-/// owns no part of the token's record, which other threads use too.
+/// Permission to forward one request: what is left of a [`Permit`] once the gateway has copied who the client
+/// is. It owns no part of the token's record, which other threads use too.
 #[cfg(feature = "gateway")]
 #[derive(Debug, Clone)]
 pub(crate) struct Lease {
@@ -210,7 +211,8 @@ impl Lease {
         Self { token: None }
     }
 
-    /// Decides like [`decide`], on a record that stays where it is, and notes whose token it was, good enough or not.
+    /// Decides like [`decide`], on a record that stays where it is, and notes whose token it was, good enough
+    /// or not.
     ///
     /// # Errors
     /// Those of [`decide`].
@@ -269,7 +271,8 @@ impl Lease {
 fn check_possession(bound_to: Option<&Confirmation>, held: Possession<'_>) -> Result<(), Denial> {
     let mismatch = match (bound_to.and_then(Confirmation::key), held.key) {
         (None, None) => None,
-        // RFC 9449 §7.2: a bound token MUST be refused as a bearer token. Otherwise the binding would have no effect.
+        // RFC 9449 §7.2: a bound token MUST be refused as a bearer token. Otherwise the binding would have no
+        // effect.
         (Some(_), None) => Some(Mismatch::KeyAsBearer),
         (None, Some(_)) => Some(Mismatch::BearerAsKey),
         (Some(bound), Some(held)) => (bound != held).then_some(Mismatch::Key),

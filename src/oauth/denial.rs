@@ -37,12 +37,14 @@ pub enum Denial {
     Malformed(&'static str),
     /// The token is unknown, expired or revoked, or its client is disabled or removed: 401 `invalid_token`.
     InvalidToken,
-    /// The token is bound to a key and came without a valid proof of it: 401 `invalid_dpop_proof` (RFC 9449 §7.1).
+    /// The token is bound to a key and came without a valid proof of it: 401 `invalid_dpop_proof` (RFC 9449
+    /// §7.1).
     InvalidProof(&'static str),
-    /// The token is bound to something that the request does not prove to hold: 401 `invalid_token` (RFC 8705 §3, RFC
-    /// 9449 §7).
+    /// The token is bound to something that the request does not prove to hold: 401 `invalid_token` (RFC 8705
+    /// §3, RFC 9449 §7).
     NotHeld(Mismatch),
-    /// The denial of a token under the DPoP scheme: the same answer, with a challenge of that scheme (RFC 9449 §7.1).
+    /// The denial of a token under the DPoP scheme: the same answer, with a challenge of that scheme (RFC
+    /// 9449 §7.1).
     Dpop(Box<Self>),
     /// The token is valid but lacks a scope: 403 `insufficient_scope`, naming the required scopes.
     InsufficientScope(Scopes),
@@ -93,8 +95,8 @@ pub struct Challenge {
     pub resource_metadata: Option<String>,
     /// The algorithms named in a DPoP challenge (RFC 9449 §7.1). Empty if DPoP is not supported.
     pub dpop_algorithms: String,
-    /// Whether the answer to a request without a token also has a DPoP challenge. Many clients read only one challenge,
-    /// so it is left out unless a client has to use DPoP.
+    /// Whether the answer to a request without a token also has a DPoP challenge. Many clients read only one
+    /// challenge, so it is left out unless a client has to use DPoP.
     pub announce_dpop: bool,
 }
 
@@ -169,7 +171,8 @@ impl Denial {
         self.parts().1
     }
 
-    /// Returns the text for the caller. Except for the text of [`Denial::Refused`], it never depends on the request.
+    /// Returns the text for the caller. Except for the text of [`Denial::Refused`], it never depends on the
+    /// request.
     #[must_use]
     pub fn description(&self) -> &str {
         self.parts().2
@@ -233,8 +236,9 @@ impl Denial {
     }
 }
 
-/// Makes a text fit for a quoted-string of a challenge. RFC 6750 §3 allows neither quotes nor backslashes in an
-/// `error_description`, not even escaped, and nothing but printable ASCII. The JSON body has the text as it is.
+/// Makes a text fit for a quoted-string of a challenge. RFC 6750 §3 allows neither quotes nor backslashes in
+/// an `error_description`, not even escaped, and nothing but printable ASCII. The JSON body has the text as
+/// it is.
 pub(super) fn quoted(text: &str) -> String {
     let allowed = |character| match character {
         '"' => '\'',
@@ -315,7 +319,8 @@ mod tests {
         assert!(value.starts_with("DPoP ") && value.contains(", scope=\"read\", algs="), "{value}");
         let down = Denial::Dpop(Box::new(Denial::Unavailable));
         assert_eq!((down.status().as_u16(), challenges(&down, &silent).len()), (503, 0));
-        // RFC 9449 §7.2, figure 17: the Bearer challenge says what is wrong, the DPoP challenge what would be right.
+        // RFC 9449 §7.2, figure 17: the Bearer challenge says what is wrong, the DPoP challenge what would be
+        // right.
         let [first, second] = &challenges(&Denial::NotHeld(Mismatch::KeyAsBearer), &silent)[..] else {
             panic!()
         };

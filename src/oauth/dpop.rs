@@ -1,7 +1,8 @@
 //! Proof of possession of a key with each request (DPoP, RFC 9449).
 //!
-//! The way of a request: [`from_headers`] finds its only proof, [`check`] makes every check of §4.3 that needs no memory,
-//! and [`replay`](super::replay) makes sure that the `jti` was not used before with that key.
+//! The way of a request: [`from_headers`] finds its only proof, [`check`] makes every check of §4.3 that
+//! needs no memory, and [`replay`](super::replay) makes sure that the `jti` was not used before with that
+//! key.
 
 mod target;
 
@@ -119,7 +120,8 @@ pub(crate) fn only<'a>(mut proofs: impl Iterator<Item = &'a [u8]>) -> Result<Opt
     }
 }
 
-/// Checks everything about a proof except that its `jti` was not used before. The numbers below are those of §4.3.
+/// Checks everything about a proof except that its `jti` was not used before. The numbers below are those of
+/// §4.3.
 ///
 /// # Errors
 /// The first error that is found.
@@ -190,8 +192,8 @@ fn name<'a>(claims: &'a Object, claim: &'static str) -> Result<Option<&'a str>, 
 }
 
 impl DpopError {
-    /// Returns the text for the client. A proof is the client's own and reveals nothing about others, so the text can say what
-    /// is wrong.
+    /// Returns the text for the client. A proof is the client's own and reveals nothing about others, so the
+    /// text can say what is wrong.
     #[must_use]
     pub fn public_description(&self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! The evidence of a request besides its token: the certificate of its connection, and its target.
 //!
-//! Everything is borrowed, and nothing is computed before a token needs it: a plain Bearer request has no cost here.
+//! Everything is borrowed, and nothing is computed before a token needs it: a plain Bearer request has no
+//! cost here.
 
 use std::fmt;
 
@@ -45,7 +46,8 @@ impl fmt::Debug for PeerCertificate<'_> {
     }
 }
 
-/// The target of a request as its client knows it, which `htm` and `htu` of a DPoP proof name (RFC 9449 §4.2).
+/// The target of a request as its client knows it, which `htm` and `htu` of a DPoP proof name (RFC 9449
+/// §4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target<'a> {
     /// The method.
@@ -82,7 +84,8 @@ impl Target<'_> {
 pub struct Evidence<'a> {
     /// The certificate of the connection.
     pub certificate: Option<PeerCertificate<'a>>,
-    /// The target of the request. Without it no DPoP proof can be checked, so the DPoP scheme is not supported.
+    /// The target of the request. Without it no DPoP proof can be checked, so the DPoP scheme is not
+    /// supported.
     pub target: Option<Target<'a>>,
 }
 

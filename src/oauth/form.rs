@@ -106,8 +106,8 @@ pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, FormError> {
     String::from_utf8(decoded).map(Cow::Owned).map_err(|_| FormError::NotUtf8)
 }
 
-/// Encodes one component of a form. Basic credentials have the same encoding (RFC 6749 §2.3.1). The result needs no
-/// quotes in a shell.
+/// Encodes one component of a form. Basic credentials have the same encoding (RFC 6749 §2.3.1). The result
+/// needs no quotes in a shell.
 #[cfg(any(feature = "remote", feature = "gateway"))]
 pub(crate) fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());

@@ -26,7 +26,8 @@ pub struct Grant {
     scope_header: Option<HeaderValue>,
 }
 
-/// The epoch of a grant that has ended. A client reaches it after four billion revocations, and then all its tokens end.
+/// The epoch of a grant that has ended. A client reaches it after four billion revocations, and then all its
+/// tokens end.
 const ENDED: u32 = u32::MAX;
 
 /// The terms on which a token is issued.
@@ -130,13 +131,15 @@ impl Grant {
         self.epoch
     }
 
-    /// Returns the scopes as a header value, which is made once per grant. Returns `None` if there are no scopes.
+    /// Returns the scopes as a header value, which is made once per grant. Returns `None` if there are no
+    /// scopes.
     #[must_use]
     pub fn scope_header(&self) -> Option<&HeaderValue> {
         self.scope_header.as_ref()
     }
 
-    /// Returns whether neither the grant has ended, nor the client's tokens have been revoked as a whole since.
+    /// Returns whether neither the grant has ended, nor the client's tokens have been revoked as a whole
+    /// since.
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.client.epoch() == self.lives_in.load(Ordering::Relaxed)

@@ -1,9 +1,9 @@
 //! The protocol. It is pure: nothing here reads a clock, random bytes or a socket.
 //!
-//! These are the types that users of a [`Gate`](crate::Gate) name: what a route requires ([`Requirement`], [`Demand`],
-//! [`Scopes`], [`Audience`]), what a request gets ([`Permit`] or [`Denial`]), what a [store](crate::store) keeps
-//! ([`Record`], [`Grant`], [`TokenDigest`]), and with the feature `jose` the keys and certificates of clients. The
-//! rules themselves are internal.
+//! These are the types that users of a [`Gate`](crate::Gate) name: what a route requires ([`Requirement`],
+//! [`Demand`], [`Scopes`], [`Audience`]), what a request gets ([`Permit`] or [`Denial`]), what a
+//! [store](crate::store) keeps ([`Record`], [`Grant`], [`TokenDigest`]), and with the feature `jose` the keys
+//! and certificates of clients. The rules themselves are internal.
 
 #[cfg(feature = "jose")]
 #[cfg_attr(not(feature = "_fuzzing"), expect(unreachable_pub, reason = "the fuzz targets reach it"))]

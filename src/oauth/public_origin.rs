@@ -1,7 +1,8 @@
-//! The origins under which clients know the server: what the `htu` of a DPoP proof may name (RFC 9449 §4.3, 9).
+//! The origins under which clients know the server: what the `htu` of a DPoP proof may name (RFC 9449 §4.3,
+//! 9).
 //!
-//! The `Host` of a request is chosen by its sender, so it proves nothing: with it, a proof that was made for another
-//! server would be accepted here, if only the request says that it is for that server.
+//! The `Host` of a request is chosen by its sender, so it proves nothing: with it, a proof that was made for
+//! another server would be accepted here, if only the request says that it is for that server.
 
 use std::fmt;
 
@@ -23,8 +24,8 @@ pub struct PublicOrigin {
 }
 
 impl PublicOrigin {
-    /// Parses an origin: `https://` or `http://`, a host, and a port unless it is the scheme's own. A host that begins
-    /// with `*.` stands for all names below the rest.
+    /// Parses an origin: `https://` or `http://`, a host, and a port unless it is the scheme's own. A host
+    /// that begins with `*.` stands for all names below the rest.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (origin, rest) = Self::split(text)?;
@@ -108,8 +109,8 @@ pub struct PublicOrigins(Vec<PublicOrigin>);
 
 #[cfg(feature = "jose")]
 impl PublicOrigins {
-    /// Returns whether a proof may name `origin` in a request that names `requested`. The proof must name one of these
-    /// origins; if the request names one of them too, it must be the same.
+    /// Returns whether a proof may name `origin` in a request that names `requested`. The proof must name one
+    /// of these origins; if the request names one of them too, it must be the same.
     #[must_use]
     pub fn accept(&self, origin: &PublicOrigin, requested: Option<&PublicOrigin>) -> bool {
         match requested {
@@ -136,7 +137,8 @@ impl FromIterator<PublicOrigin> for PublicOrigins {
     }
 }
 
-/// Splits an authority into the host and the port after its colon. An IPv6 address has its own colons in brackets.
+/// Splits an authority into the host and the port after its colon. An IPv6 address has its own colons in
+/// brackets.
 fn split_port(authority: &str) -> Option<(&str, &str)> {
     let end = if authority.starts_with('[') {
         authority.find(']')? + 1

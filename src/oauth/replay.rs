@@ -1,13 +1,13 @@
-//! A bounded memory of names that may be used once: the `jti` of client assertions (RFC 7523 §3, 7) and of DPoP proofs (RFC
-//! 9449 §11.1).
+//! A bounded memory of names that may be used once: the `jti` of client assertions (RFC 7523 §3, 7) and of
+//! DPoP proofs (RFC 9449 §11.1).
 //!
-//! It fails closed. A name is remembered until the assertion or proof would be refused as expired. If there is no room, a
-//! new name is refused, and nothing is forgotten to make room. The room is shared out among clients, however many keys
-//! they have: each can have at most a quarter of it, and the last quarter is divided equally, so that a client that floods
-//! the memory takes nothing away from the share of another.
+//! It fails closed. A name is remembered until the assertion or proof would be refused as expired. If there
+//! is no room, a new name is refused, and nothing is forgotten to make room. The room is shared out among
+//! clients, however many keys they have: each can have at most a quarter of it, and the last quarter is
+//! divided equally, so that a client that floods the memory takes nothing away from the share of another.
 //!
-//! Times are those of the monotonic clock, counted from the moment of acceptance. A wall clock that jumps neither shortens
-//! nor extends how long a name is remembered.
+//! Times are those of the monotonic clock, counted from the moment of acceptance. A wall clock that jumps
+//! neither shortens nor extends how long a name is remembered.
 
 use super::thumbprint::Thumbprint;
 use crate::clock::Millis;
@@ -96,8 +96,8 @@ type Digested = BuildHasherDefault<TakeAsIs>;
 
 const SHARDS: usize = 16;
 
-/// The largest number of expired names that one call forgets. It is more than the one that it may add, so the memory never
-/// falls behind.
+/// The largest number of expired names that one call forgets. It is more than the one that it may add, so the
+/// memory never falls behind.
 const SWEEP: usize = 4;
 
 impl ReplayMemory {
@@ -108,8 +108,8 @@ impl ReplayMemory {
         Self { shards, held: AtomicUsize::new(0), capacity, seed }
     }
 
-    /// Remembers a name until `until`, if it is not remembered yet. From then on, the assertion or proof itself must be
-    /// refused. `clients` is the number of clients that share the memory.
+    /// Remembers a name until `until`, if it is not remembered yet. From then on, the assertion or proof
+    /// itself must be refused. `clients` is the number of clients that share the memory.
     ///
     /// # Errors
     /// A [`Replay`] if the name is not known to be new. It must not be accepted then.
@@ -166,7 +166,8 @@ impl ReplayMemory {
     fn digests(&self, name: UsedJti<'_>) -> (u64, Name) {
         let whose: [u8; 32] =
             Sha256::new().chain_update(self.seed).chain_update(name.client).finalize().into();
-        // The digest of the client and the thumbprint have fixed lengths, so that no two names run into each other.
+        // The digest of the client and the thumbprint have fixed lengths, so that no two names run into each
+        // other.
         let (kind, key) = name.key.map_or((b"-", &[][..]), |key| (b"k", &key.as_bytes()[..]));
         let which = Sha256::new().chain_update(whose).chain_update(kind).chain_update(key);
         let which: [u8; 32] = which.chain_update(name.jti).finalize().into();
@@ -178,7 +179,8 @@ fn first_of(digest: &[u8; 32]) -> u128 {
     digest.iter().take(16).fold(0, |value, octet| value << 8 | u128::from(*octet))
 }
 
-/// Locks a shard. A thread that panicked with the lock held left at worst a name that is remembered but not counted.
+/// Locks a shard. A thread that panicked with the lock held left at worst a name that is remembered but not
+/// counted.
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-/// A plaintext secret. Its `Debug` output is redacted, it is compared in constant time, and its bytes are wiped when it is
-/// dropped.
+/// A plaintext secret. Its `Debug` output is redacted, it is compared in constant time, and its bytes are
+/// wiped when it is dropped.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 

@@ -6,10 +6,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-/// The thumbprint of a public key (`jkt`, RFC 7638 and RFC 9449 §6.1) or of a certificate (`x5t#S256`, RFC 8705 §3.1).
+/// The thumbprint of a public key (`jkt`, RFC 7638 and RFC 9449 §6.1) or of a certificate (`x5t#S256`, RFC
+/// 8705 §3.1).
 ///
-/// Both have one type, because they are made, written and compared in the same way. The `Display` output is the 43
-/// base64url characters on the wire.
+/// Both have one type, because they are made, written and compared in the same way. The `Display` output is
+/// the 43 base64url characters on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Thumbprint([u8; 32]);
 

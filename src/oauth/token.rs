@@ -47,8 +47,8 @@ impl AccessToken {
     }
 }
 
-/// Computes the CRC-32 in base64url without padding, most significant bits first. The encoding is written out, because a
-/// general encoder costs more than the checksum.
+/// Computes the CRC-32 in base64url without padding, most significant bits first. The encoding is written
+/// out, because a general encoder costs more than the checksum.
 #[inline]
 fn checksum_of(body: &[u8]) -> [u8; CHECKSUM] {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -66,8 +66,8 @@ impl fmt::Debug for AccessToken {
 
 /// The first 128 bits of the SHA-256 of a token, which are its key in a store.
 ///
-/// Finding a token for a given key still takes 2^128 attempts, and nobody gains anything from a collision among their own
-/// tokens.
+/// Finding a token for a given key still takes 2^128 attempts, and nobody gains anything from a collision
+/// among their own tokens.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TokenDigest([u64; 2]);
 
@@ -78,8 +78,8 @@ impl TokenDigest {
         Self([word(0), word(8)])
     }
 
-    /// Returns the digest of a presented token, or `None` if the text cannot be an issued token. Garbage costs a checksum, but
-    /// no lookup.
+    /// Returns the digest of a presented token, or `None` if the text cannot be an issued token. Garbage
+    /// costs a checksum, but no lookup.
     #[must_use]
     pub fn of_presented(text: &[u8]) -> Option<Self> {
         if text.len() != LENGTH || !text.starts_with(PREFIX.as_bytes()) {

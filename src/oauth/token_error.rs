@@ -27,7 +27,8 @@ pub enum TokenError {
     MethodNotAllowed(&'static str),
     /// Client authentication failed: 401 `invalid_client`, with the same bytes for every reason.
     InvalidClient,
-    /// The assertion of the client was used before (RFC 7523 §3): the same answer as [`TokenError::InvalidClient`].
+    /// The assertion of the client was used before (RFC 7523 §3): the same answer as
+    /// [`TokenError::InvalidClient`].
     ReplayedAssertion,
     /// 400 `unauthorized_client`: the client lacks the capability.
     UnauthorizedClient,
@@ -49,8 +50,8 @@ pub enum TokenError {
     UnapprovedSoftwareStatement,
     /// A request to the registration endpoint has no token: 401 with a challenge (RFC 6750 §3).
     NoRegistrationToken,
-    /// The token of a request to the registration endpoint is unknown, expired or used up: 401 `invalid_token`, with the
-    /// same bytes for every reason.
+    /// The token of a request to the registration endpoint is unknown, expired or used up: 401
+    /// `invalid_token`, with the same bytes for every reason.
     InvalidRegistrationToken,
     /// As many clients are registered as may be: 403 `access_denied`.
     TooManyClients,

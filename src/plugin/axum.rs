@@ -9,8 +9,8 @@ use http::request::Parts;
 
 use crate::oauth::decide::Permit;
 
-/// The rejection of a handler that takes a [`Permit`] on a route without a layer of the gate. This is a bug of the
-/// program, so it is answered with 500: no token that a client could get would help.
+/// The rejection of a handler that takes a [`Permit`] on a route without a layer of the gate. This is a bug
+/// of the program, so it is answered with 500: no token that a client could get would help.
 ///
 /// A handler that runs with and without a layer takes an `Option<Permit>`.
 ///

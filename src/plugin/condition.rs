@@ -13,7 +13,8 @@ pub trait SyncCondition: sealed::Sealed {
     fn check<B>(&self, permit: &Permit, request: &mut Request<B>) -> Result<(), Denial>;
 }
 
-/// A condition that may have to be waited for: [`ScopesOnly`], [`With`] or [`WithAsync`]. This trait is sealed.
+/// A condition that may have to be waited for: [`ScopesOnly`], [`With`] or [`WithAsync`]. This trait is
+/// sealed.
 #[cfg(feature = "remote")]
 pub trait Condition: sealed::Sealed + Send + Sync + 'static {
     #[doc(hidden)]

@@ -7,12 +7,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::oauth::evidence::{PeerCertificate, Target};
 
-/// The client certificate of a connection. A program puts it into the extensions of the connection's requests, for mutual
-/// TLS and certificate-bound tokens (RFC 8705).
+/// The client certificate of a connection. A program puts it into the extensions of the connection's
+/// requests, for mutual TLS and certificate-bound tokens (RFC 8705).
 ///
-/// The gate does not verify it again. A resumed TLS session and an open connection keep the certificate of the first
-/// handshake, even after it has expired. A program that resumes sessions or keeps connections open for long verifies
-/// the certificate again before it inserts it. (The gateway does that.)
+/// The gate does not verify it again. A resumed TLS session and an open connection keep the certificate of
+/// the first handshake, even after it has expired. A program that resumes sessions or keeps connections open
+/// for long verifies the certificate again before it inserts it. (The gateway does that.)
 ///
 /// ```
 /// use http::Request;
@@ -32,8 +32,8 @@ pub struct ClientCertificate {
 }
 
 impl ClientCertificate {
-    /// Makes one from a certificate in DER. `verified` states whether the TLS layer has verified it against a trusted
-    /// authority.
+    /// Makes one from a certificate in DER. `verified` states whether the TLS layer has verified it against a
+    /// trusted authority.
     #[must_use]
     pub fn new(der: impl Into<Arc<[u8]>>, verified: bool) -> Self {
         let der = der.into();
@@ -56,8 +56,8 @@ impl fmt::Debug for ClientCertificate {
     }
 }
 
-/// Returns the target of a request, for a DPoP proof to name. `https` states whether clients reach the server over TLS: a
-/// program knows about its own TLS terminator, a request does not.
+/// Returns the target of a request, for a DPoP proof to name. `https` states whether clients reach the server
+/// over TLS: a program knows about its own TLS terminator, a request does not.
 pub(super) fn target<B>(https: bool, request: &Request<B>) -> Option<Target<'_>> {
     let uri = original_uri(request.extensions()).unwrap_or(request.uri());
     target_of(https, request.method(), uri, request.headers())

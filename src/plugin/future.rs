@@ -15,8 +15,9 @@ use crate::plugin::body::GuardedBody;
 pin_project! {
     /// The answer of a service behind the gate: the inner service's, or a refusal.
     ///
-    /// `F` is the inner service's future. `D` is the part that waits for a decision: [`Asking`](super::Asking) if a gate in
-    /// this process decides, which waits for nothing but a shared store, or [`Deferred`] if every decision is waited for.
+    /// `F` is the inner service's future. `D` is the part that waits for a decision:
+    /// [`Asking`](super::Asking) if a gate in this process decides, which waits for nothing but a shared
+    /// store, or [`Deferred`] if every decision is waited for.
     #[derive(Debug)]
     pub struct ResponseFuture<F, D> {
         #[pin]
@@ -64,7 +65,8 @@ where
                     );
                 }
                 KindProjection::Refused { response } => {
-                    // As `std::future::Ready`: polling again is a bug of the program, no request can cause it.
+                    // As `std::future::Ready`: polling again is a bug of the program, no request can cause
+                    // it.
                     let response = response.take().expect("`ResponseFuture` polled after completion");
                     return Poll::Ready(Ok(response.map(GuardedBody::refusal)));
                 }

@@ -15,7 +15,8 @@ const INTERNAL: u8 = 13;
 const UNAVAILABLE: u8 = 14;
 const UNAUTHENTICATED: u8 = 16;
 
-/// Returns whether a request is a gRPC call, by its content type. gRPC-Web is not, because its clients read HTTP statuses.
+/// Returns whether a request is a gRPC call, by its content type. gRPC-Web is not, because its clients read
+/// HTTP statuses.
 #[cfg_attr(
     not(any(feature = "gateway", test)),
     expect(dead_code, reason = "only the gateway asks: a layer is configured for gRPC or for plain HTTP")
@@ -27,8 +28,8 @@ pub(crate) fn is_call(headers: &HeaderMap) -> bool {
         && matches!(value.get(TYPE.len()), None | Some(b'+' | b';'))
 }
 
-/// Makes the gRPC form of a refusal: headers only, with HTTP status 200 and the gRPC status among them. The other headers
-/// of the HTTP refusal (challenges, `Retry-After`) become metadata.
+/// Makes the gRPC form of a refusal: headers only, with HTTP status 200 and the gRPC status among them. The
+/// other headers of the HTTP refusal (challenges, `Retry-After`) become metadata.
 pub(crate) fn refusal(http: &Response<Full<Bytes>>, message: &str) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     let headers = response.headers_mut();
@@ -47,7 +48,8 @@ pub(crate) fn refusal(http: &Response<Full<Bytes>>, message: &str) -> Response<F
 /// (doc/http-grpc-status-mapping.md), which mostly has UNAVAILABLE and UNKNOWN.
 fn code(http: StatusCode, challenged: bool) -> u8 {
     match http {
-        // A malformed credential is UNAUTHENTICATED too: gRPC's code for bad input is about the message, not metadata.
+        // A malformed credential is UNAUTHENTICATED too: gRPC's code for bad input is about the message, not
+        // metadata.
         StatusCode::UNAUTHORIZED => UNAUTHENTICATED,
         StatusCode::BAD_REQUEST if challenged => UNAUTHENTICATED,
         StatusCode::FORBIDDEN => PERMISSION_DENIED,

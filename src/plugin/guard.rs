@@ -9,14 +9,15 @@ use crate::oauth::denial::Denial;
 use crate::oauth::scope::Demand;
 use crate::plugin::grpc;
 
-/// Makes the answer to a request that was denied. This trait is sealed: it cannot be named outside of the crate.
+/// Makes the answer to a request that was denied. This trait is sealed: it cannot be named outside of the
+/// crate.
 pub trait Refuse {
     #[doc(hidden)]
     fn refuse(&self, denial: &Denial) -> Response<Full<Bytes>>;
 }
 
-/// The decision in front of a service. The layer and its services share it, so that a clone, which routers make for every
-/// request, only counts a reference.
+/// The decision in front of a service. The layer and its services share it, so that a clone, which routers
+/// make for every request, only counts a reference.
 pub struct Guard<A> {
     shared: Arc<Shared<A>>,
     form: Form,

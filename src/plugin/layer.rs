@@ -22,8 +22,8 @@ pub struct RequireTokenLayer<A = Local> {
 impl Gate {
     /// Makes a layer that requires a token with some scopes.
     ///
-    /// The scopes are a string, or an array, slice or vector of strings; the token must have all of them. For other
-    /// demands, pass a [`Requirement`] or a [`Demand`](crate::Demand).
+    /// The scopes are a string, or an array, slice or vector of strings; the token must have all of them. For
+    /// other demands, pass a [`Requirement`] or a [`Demand`](crate::Demand).
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -49,8 +49,9 @@ impl Gate {
     /// ```
     ///
     /// # Panics
-    /// If a scope is not allowed by RFC 6749 §3.3, or the list is empty. Layers are made at start-up from literals, so
-    /// this is a bug of the program. [`Gate::try_require`] is for scopes that are read from somewhere.
+    /// If a scope is not allowed by RFC 6749 §3.3, or the list is empty. Layers are made at start-up from
+    /// literals, so this is a bug of the program. [`Gate::try_require`] is for scopes that are read from
+    /// somewhere.
     #[must_use]
     #[track_caller]
     pub fn require(&self, demand: impl IntoDemand) -> RequireTokenLayer {
@@ -76,9 +77,9 @@ impl Gate {
 
     /// Makes a layer that requires any valid token, and a closure that accepts the request.
     ///
-    /// The closure sees the permit and the head of the request, and refuses with [`Denial::refused`] (403) or another
-    /// denial. It runs on the request path, so it should answer from memory. If it has to wait for something, use
-    /// [`RequireTokenLayer::and_async`].
+    /// The closure sees the permit and the head of the request, and refuses with [`Denial::refused`] (403) or
+    /// another denial. It runs on the request path, so it should answer from memory. If it has to wait for
+    /// something, use [`RequireTokenLayer::and_async`].
     ///
     /// ```
     /// # use tollgate::{Gate, GateSpec};
@@ -106,7 +107,8 @@ impl Gate {
 }
 
 impl RequireTokenLayer {
-    /// Adds a closure that must accept the request too, after its token and scopes. See [`Gate::require_with`].
+    /// Adds a closure that must accept the request too, after its token and scopes. See
+    /// [`Gate::require_with`].
     ///
     /// ```
     /// # use tollgate::{Gate, GateSpec};
@@ -129,11 +131,11 @@ impl RequireTokenLayer {
         self.map(|local| Local { gate: local.gate, condition: With(condition) })
     }
 
-    /// Adds a closure whose future must accept the request too, after its token and scopes: for a condition that has to
-    /// wait, for example for a database. It gets a copy of the request's head.
+    /// Adds a closure whose future must accept the request too, after its token and scopes: for a condition
+    /// that has to wait, for example for a database. It gets a copy of the request's head.
     ///
-    /// The inner service must be `Clone`: the one that was polled ready waits for the future together with the request,
-    /// and is dropped with a refusal.
+    /// The inner service must be `Clone`: the one that was polled ready waits for the future together with
+    /// the request, and is dropped with a refusal.
     ///
     /// ```
     /// # use std::convert::Infallible;
@@ -189,8 +191,8 @@ impl<A> RequireTokenLayer<A> {
         RequireTokenLayer { guard: self.guard.map(map) }
     }
 
-    /// Makes the layer refuse in the form of gRPC: UNAUTHENTICATED, PERMISSION_DENIED or UNAVAILABLE in `grpc-status`,
-    /// with HTTP status 200. This is for services that only speak gRPC.
+    /// Makes the layer refuse in the form of gRPC: UNAUTHENTICATED, PERMISSION_DENIED or UNAVAILABLE in
+    /// `grpc-status`, with HTTP status 200. This is for services that only speak gRPC.
     ///
     /// ```
     /// # use std::convert::Infallible;

@@ -23,8 +23,8 @@ use crate::plugin::future::{Defer, Deferred, ResponseFuture};
 use crate::plugin::guard::{Guard, Refuse};
 use crate::store::BoxFuture;
 
-/// Decisions by a [`Gate`] in this process. They are made at once; only a store that other gateways share may have to be
-/// waited for. The inner service must be `Clone` for that.
+/// Decisions by a [`Gate`] in this process. They are made at once; only a store that other gateways share may
+/// have to be waited for. The inner service must be `Clone` for that.
 #[derive(Clone)]
 pub struct Local<C = ScopesOnly> {
     pub(super) gate: Gate,
@@ -137,7 +137,8 @@ where
     F: Fn(Permit, Parts) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), Denial>> + Send + 'static,
 {
-    /// Ends a decision that was begun without waiting: asks the store if it has to be asked, and then the condition.
+    /// Ends a decision that was begun without waiting: asks the store if it has to be asked, and then the
+    /// condition.
     async fn authorize_and_check(
         &self,
         mut decided: Result<Permit, Undecided>,

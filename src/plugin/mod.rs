@@ -9,9 +9,9 @@
 //!                            └─▶ 400 / 401 / 403 / 503, and your service is not called
 //! ```
 //!
-//! Both are made from one [`Gate`](crate::Gate), which issues tokens and checks them in this process. Nothing else is called
-//! for a decision, and a revoked token is refused on the next request. A clone of a gate, a layer or a service is a shared
-//! reference.
+//! Both are made from one [`Gate`](crate::Gate), which issues tokens and checks them in this process. Nothing
+//! else is called for a decision, and a revoked token is refused on the next request. A clone of a gate, a
+//! layer or a service is a shared reference.
 //!
 //! # A gate
 //!
@@ -29,13 +29,15 @@
 //! ```
 //!
 //! [`Gate::reload`](crate::Gate::reload) swaps clients and scopes under traffic.
-//! [`GateBuilder::store`](crate::gate::GateBuilder::store) and [`GateBuilder::clock`](crate::gate::GateBuilder::clock) take
-//! your own store and clock, such as a [`ManualClock`](crate::clock::ManualClock) in tests.
+//! [`GateBuilder::store`](crate::gate::GateBuilder::store) and
+//! [`GateBuilder::clock`](crate::gate::GateBuilder::clock) take your own store and clock, such as a
+//! [`ManualClock`](crate::clock::ManualClock) in tests.
 //!
 //! # hyper and tower
 //!
-//! [`Gate::require`](crate::Gate::require) makes a `tower::Layer` for every `Service<Request<B>, Response = Response<R>>`,
-//! with any bodies and any error. `examples/hyper_bare.rs` is a complete server.
+//! [`Gate::require`](crate::Gate::require) makes a `tower::Layer` for every
+//! `Service<Request<B>, Response = Response<R>>`, with any bodies and any error. `examples/hyper_bare.rs` is
+//! a complete server.
 //!
 //! ```
 //! # use std::convert::Infallible;
@@ -50,13 +52,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Conditions other than scopes are closures over the permit and the head of the request: [`RequireTokenLayer::and`] and
-//! [`Gate::require_with`](crate::Gate::require_with), or [`RequireTokenLayer::and_async`] if they have to wait.
+//! Conditions other than scopes are closures over the permit and the head of the request:
+//! [`RequireTokenLayer::and`] and [`Gate::require_with`](crate::Gate::require_with), or
+//! [`RequireTokenLayer::and_async`] if they have to wait.
 //!
 //! # axum
 //!
-//! With the feature `axum`, a handler takes the [`Permit`](crate::Permit) as an argument; `Option<Permit>` is for handlers
-//! that run with and without the layer. `examples/axum_two_scopes.rs` is a complete server.
+//! With the feature `axum`, a handler takes the [`Permit`](crate::Permit) as an argument; `Option<Permit>` is
+//! for handlers that run with and without the layer. `examples/axum_two_scopes.rs` is a complete server.
 //!
 //! ```
 //! # #[cfg(feature = "axum")] {
@@ -76,9 +79,9 @@
 //!
 //! # tonic
 //!
-//! Refusals become UNAUTHENTICATED, PERMISSION_DENIED or UNAVAILABLE. With the feature `tonic`, a service behind the layer
-//! keeps its name, so that each service of a server can have its own scopes. `examples/tonic_grpc.rs` has a server and a
-//! client.
+//! Refusals become UNAUTHENTICATED, PERMISSION_DENIED or UNAVAILABLE. With the feature `tonic`, a service
+//! behind the layer keeps its name, so that each service of a server can have its own scopes.
+//! `examples/tonic_grpc.rs` has a server and a client.
 //!
 //! ```
 //! # use tollgate::{Gate, GateSpec};
@@ -97,9 +100,10 @@
 //!
 //! # Verification only
 //!
-//! A service in another process than the gateway, or than the gate that issues the tokens, uses the same layer with the
-//! feature `remote`. `Gate::remote` asks the introspection endpoint (RFC 7662) about each token, through a bounded cache if
-//! it is given a staleness. It fails closed: without an answer, the request is answered with 503.
+//! A service in another process than the gateway, or than the gate that issues the tokens, uses the same
+//! layer with the feature `remote`. `Gate::remote` asks the introspection endpoint (RFC 7662) about each
+//! token, through a bounded cache if it is given a staleness. It fails closed: without an answer, the request
+//! is answered with 503.
 //!
 //! ```
 //! # #[cfg(feature = "remote")] {
@@ -130,19 +134,20 @@
 //! | a handler takes a `Permit` on a route without a layer | 500: a bug of the program |
 //! | hashing is busy, a token limit is reached | 503 `temporarily_unavailable` at the token endpoint; other requests are unaffected |
 //!
-//! - *The reason of a refusal* is in the extensions of its response, as a [`Denial`](crate::Denial): middleware around the
-//!   layer can log it.
+//! - *The reason of a refusal* is in the extensions of its response, as a [`Denial`](crate::Denial):
+//!   middleware around the layer can log it.
 //! - *A decision is made once*, at the beginning of a request. A long stream asks
 //!   [`Gate::still_permits`](crate::Gate::still_permits) from time to time.
-//! - *Tokens live in this process.* A restart forgets them, and two processes do not share them unless they share a store.
-//!   Clients get a new token on 401, as the text of the answer tells them.
-//! - *The path is yours.* The layer decides for the service that it wraps, for every path. The router around it has to
-//!   match routes on the same path that is served.
-//! - *Identity headers* (`X-Client-Id`, `X-Client-Scope`) of the client are removed, in every spelling. Read the permit.
-//! - *The token stays* in the request's `Authorization` header, which your service may read. It is not marked as sensitive;
-//!   do not log it.
-//! - *Time*: the endpoints read at most 16 KiB of a body, for at most 30 s (408; [`OAuthService::body_timeout`]). The layer
-//!   does not wait.
+//! - *Tokens live in this process.* A restart forgets them, and two processes do not share them unless they
+//!   share a store. Clients get a new token on 401, as the text of the answer tells them.
+//! - *The path is yours.* The layer decides for the service that it wraps, for every path. The router around
+//!   it has to match routes on the same path that is served.
+//! - *Identity headers* (`X-Client-Id`, `X-Client-Scope`) of the client are removed, in every spelling. Read
+//!   the permit.
+//! - *The token stays* in the request's `Authorization` header, which your service may read. It is not marked
+//!   as sensitive; do not log it.
+//! - *Time*: the endpoints read at most 16 KiB of a body, for at most 30 s (408;
+//!   [`OAuthService::body_timeout`]). The layer does not wait.
 //!
 //! # Tokens bound to their sender
 //!
@@ -157,11 +162,12 @@
 //!
 //! These types of other crates are part of this crate's API, and so of its versions:
 //!
-//! - `http`: requests, responses, headers. `http::request::Parts` is what a closure sees, so that it needs no body type;
-//! - `http-body` (the trait) and `bytes::Bytes`: bodies of guarded services carry `Bytes`, as those of hyper, axum and tonic
-//!   do;
-//! - `http-body-util::Full`: the answer of [`OAuthService`] and of [`Gate::refuse`](crate::Gate::refuse), whose bytes are
-//!   all in memory;
+//! - `http`: requests, responses, headers. `http::request::Parts` is what a closure sees, so that it needs no
+//!   body type;
+//! - `http-body` (the trait) and `bytes::Bytes`: bodies of guarded services carry `Bytes`, as those of hyper,
+//!   axum and tonic do;
+//! - `http-body-util::Full`: the answer of [`OAuthService`] and of [`Gate::refuse`](crate::Gate::refuse),
+//!   whose bytes are all in memory;
 //! - `tower-layer` and `tower-service`: the two traits;
 //! - `axum` (feature `axum`): the extractor traits and `IntoResponse`;
 //! - `tonic` (feature `tonic`): `NamedService`;

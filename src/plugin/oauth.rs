@@ -19,14 +19,16 @@ use crate::oauth::endpoints::MAX_BODY;
 use crate::plugin::evidence::ClientCertificate;
 use crate::response;
 
-/// The token, introspection, revocation and metadata endpoints as one service. Made by [`Gate::oauth_service`].
+/// The token, introspection, revocation and metadata endpoints as one service. Made by
+/// [`Gate::oauth_service`].
 ///
-/// [`OAuthService::paths`] lists the paths that it answers, for a router; any other path is 404. It reads at most 16 KiB of
-/// a body, for at most 30 s (see [`OAuthService::body_timeout`]).
+/// [`OAuthService::paths`] lists the paths that it answers, for a router; any other path is 404. It reads at
+/// most 16 KiB of a body, for at most 30 s (see [`OAuthService::body_timeout`]).
 ///
 /// Failed authentications are throttled by the client's address. The service finds it with
-/// [`OAuthService::address_by`], or as a [`SocketAddr`] in the request's extensions. Without an address, the failures of
-/// all clients count together, so set one. Mutual TLS needs a [`ClientCertificate`] in the extensions.
+/// [`OAuthService::address_by`], or as a [`SocketAddr`] in the request's extensions. Without an address, the
+/// failures of all clients count together, so set one. Mutual TLS needs a [`ClientCertificate`] in the
+/// extensions.
 ///
 /// ```
 /// # use tollgate::{ClientSpec, Gate, GateSpec};
@@ -62,7 +64,8 @@ type FindAddress = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Gate {
-    /// Makes a service that answers the token, introspection, revocation and metadata endpoints at their paths.
+    /// Makes a service that answers the token, introspection, revocation and metadata endpoints at their
+    /// paths.
     #[must_use]
     pub fn oauth_service(&self) -> OAuthService {
         OAuthService {
@@ -79,8 +82,8 @@ fn socket_address(parts: &Parts) -> Option<IpAddr> {
 }
 
 impl OAuthService {
-    /// Lists the paths that the service answers: the endpoints, as the settings have them at the moment, and the metadata
-    /// documents. A router that has a route for each of them needs no nesting.
+    /// Lists the paths that the service answers: the endpoints, as the settings have them at the moment, and
+    /// the metadata documents. A router that has a route for each of them needs no nesting.
     ///
     /// ```
     /// # use tollgate::{Gate, GateSpec};
@@ -100,10 +103,12 @@ impl OAuthService {
         self.gate.endpoint_paths()
     }
 
-    /// Sets the prefix that a router removes from the paths of this service, because the service is nested in it.
+    /// Sets the prefix that a router removes from the paths of this service, because the service is nested in
+    /// it.
     ///
-    /// The paths of the metadata documents are fixed and usually outside of the prefix. Mount the same service at
-    /// `/.well-known/oauth-authorization-server` and `/.well-known/oauth-protected-resource` too; it answers them there.
+    /// The paths of the metadata documents are fixed and usually outside of the prefix. Mount the same
+    /// service at `/.well-known/oauth-authorization-server` and `/.well-known/oauth-protected-resource` too;
+    /// it answers them there.
     ///
     /// ```
     /// # use tollgate::{Gate, GateSpec};
@@ -128,8 +133,8 @@ impl OAuthService {
         self
     }
 
-    /// Sets how to find the address of a request's client: for example in axum's `ConnectInfo`, or in a header that a
-    /// trusted proxy sets (see [`forwarded_address`](crate::gate::forwarded_address)).
+    /// Sets how to find the address of a request's client: for example in axum's `ConnectInfo`, or in a
+    /// header that a trusted proxy sets (see [`forwarded_address`](crate::gate::forwarded_address)).
     ///
     /// ```
     /// # use tollgate::{Gate, GateSpec};
@@ -149,8 +154,9 @@ impl OAuthService {
         self
     }
 
-    /// Sets how long the whole body of a request may take. The default is 30 s; after it the answer is 408. The time is
-    /// measured on the gate's clock, to within a quarter of a second. It works in any runtime, because no timer is used.
+    /// Sets how long the whole body of a request may take. The default is 30 s; after it the answer is 408.
+    /// The time is measured on the gate's clock, to within a quarter of a second. It works in any runtime,
+    /// because no timer is used.
     ///
     /// ```
     /// use std::time::Duration;

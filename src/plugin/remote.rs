@@ -19,8 +19,8 @@ use crate::plugin::future::{Deferred, ResponseFuture};
 use crate::plugin::guard::{Guard, Refuse};
 use crate::plugin::layer::RequireTokenLayer;
 
-/// Decisions by a [`RemoteGate`], which have to be waited for. The inner service must be `Clone`: the one that was polled
-/// ready waits for the decision together with the request, and is dropped with a refusal.
+/// Decisions by a [`RemoteGate`], which have to be waited for. The inner service must be `Clone`: the one
+/// that was polled ready waits for the decision together with the request, and is dropped with a refusal.
 #[derive(Clone)]
 pub struct Remote<C = ScopesOnly> {
     gate: RemoteGate,
@@ -70,8 +70,8 @@ impl RemoteGate {
     /// [`Gate::require`](crate::Gate::require).
     ///
     /// # Panics
-    /// If a scope is not allowed by RFC 6749 §3.3, or the list is empty. [`RemoteGate::try_require`] returns the error
-    /// instead.
+    /// If a scope is not allowed by RFC 6749 §3.3, or the list is empty. [`RemoteGate::try_require`] returns
+    /// the error instead.
     #[must_use]
     #[track_caller]
     pub fn require(&self, demand: impl IntoDemand) -> RequireTokenLayer<Remote> {

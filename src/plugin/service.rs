@@ -10,20 +10,22 @@ use crate::plugin::future::ResponseFuture;
 use crate::plugin::guard::Guard;
 use crate::plugin::local::Local;
 
-/// A service behind the gate. An authorized request carries its [`Permit`](crate::Permit) in its extensions; any other
-/// request never reaches the inner service.
+/// A service behind the gate. An authorized request carries its [`Permit`](crate::Permit) in its extensions;
+/// any other request never reaches the inner service.
 ///
-/// - *Readiness* is the inner service's. What it reserves in `poll_ready` (a place in a queue, a connection) is used by
-///   the next authorized request. With [`Local`] decisions a refusal leaves it untouched for the request after; where
-///   a decision has to be waited for, a refusal drops it.
-/// - *Cancel safety*: dropping the future drops the inner service's future or the decision that is waited for.
-/// - *Identity headers* (`X-Client-Id`, `X-Client-Scope`) that a client has sent are removed, in every spelling, as the
-///   gateway does. The inner service reads the permit.
-/// - *Refusals* carry their [`Denial`](crate::Denial) in their extensions, for middleware that logs the reason.
-/// - *Bound tokens*: certificate-bound tokens need a [`ClientCertificate`](super::ClientCertificate) in the request's
-///   extensions. A DPoP proof has to name the URI of the request, with the scheme of the issuer. Below a nested axum
-///   router that is the URI that the client used (feature `axum`); below any other router that shortens paths, it is the
-///   shortened one, so wrap the whole server instead.
+/// - *Readiness* is the inner service's. What it reserves in `poll_ready` (a place in a queue, a connection)
+///   is used by the next authorized request. With [`Local`] decisions a refusal leaves it untouched for the
+///   request after; where a decision has to be waited for, a refusal drops it.
+/// - *Cancel safety*: dropping the future drops the inner service's future or the decision that is waited
+///   for.
+/// - *Identity headers* (`X-Client-Id`, `X-Client-Scope`) that a client has sent are removed, in every
+///   spelling, as the gateway does. The inner service reads the permit.
+/// - *Refusals* carry their [`Denial`](crate::Denial) in their extensions, for middleware that logs the
+///   reason.
+/// - *Bound tokens*: certificate-bound tokens need a [`ClientCertificate`](super::ClientCertificate) in the
+///   request's extensions. A DPoP proof has to name the URI of the request, with the scheme of the issuer.
+///   Below a nested axum router that is the URI that the client used (feature `axum`); below any other router
+///   that shortens paths, it is the shortened one, so wrap the whole server instead.
 pub struct RequireToken<S, A = Local> {
     inner: S,
     guard: Guard<A>,

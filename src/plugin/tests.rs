@@ -225,7 +225,8 @@ struct Own<T>(T, std::marker::PhantomData<*const ()>);
 #[derive(Debug, PartialEq)]
 struct OutOfOrder;
 
-/// Not ready, or answering whenever its sender does; tells when what it works on is dropped. Its clones share the answers.
+/// Not ready, or answering whenever its sender does; tells when what it works on is dropped. Its clones share
+/// the answers.
 #[derive(Clone)]
 struct Slow {
     broken: bool,

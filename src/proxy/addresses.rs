@@ -15,7 +15,8 @@ pub(crate) struct AddressPolicy {
 }
 
 impl AddressPolicy {
-    /// Creates a policy, or returns `None` if the route requires nothing, so that its requests skip the check.
+    /// Creates a policy, or returns `None` if the route requires nothing, so that its requests skip the
+    /// check.
     pub(crate) fn new(rules: &AddressRules, rates: Vec<Arc<AddressLimiter>>) -> Option<Box<Self>> {
         let filter = AddressFilter::new(rules);
         (filter.is_some() || !rates.is_empty()).then(|| Box::new(Self { filter, rates: rates.into() }))
@@ -36,8 +37,8 @@ impl AddressFilter {
             .then(|| Self { allow: rules.allow.clone().into(), deny: rules.deny.clone().into() })
     }
 
-    /// Returns whether a request from `peer` is allowed. Denied addresses take precedence. If the allow list is not
-    /// empty, all other addresses are denied.
+    /// Returns whether a request from `peer` is allowed. Denied addresses take precedence. If the allow list
+    /// is not empty, all other addresses are denied.
     pub(crate) fn allows(&self, peer: IpAddr) -> bool {
         let listed = |ranges: &[AddressRange]| ranges.iter().any(|range| range.contains(peer));
         !listed(&self.deny) && (self.allow.is_empty() || listed(&self.allow))

@@ -73,9 +73,9 @@ pub(crate) struct Scratch<'a> {
 
 /// Decides about a request from its head, without waiting.
 ///
-/// The steps are: the host, the canonical path, the endpoint or the route, and then the requirements of the route
-/// (see [`enforce`]). The caller has already checked the framing of the body by the rules of its protocol.
-/// `tollgate explain` calls this function too.
+/// The steps are: the host, the canonical path, the endpoint or the route, and then the requirements of the
+/// route (see [`enforce`]). The caller has already checked the framing of the body by the rules of its
+/// protocol. `tollgate explain` calls this function too.
 ///
 /// # Errors
 /// Returns the refusal to send to the client.
@@ -178,8 +178,8 @@ pub(super) fn host_of<'a>(
     last.of_request(target, request.values(Class::Host), rule)
 }
 
-/// Returns what the gateway adds to a request that is forwarded. This is the only place where the client's identity
-/// is added.
+/// Returns what the gateway adds to a request that is forwarded. This is the only place where the client's
+/// identity is added.
 fn outgoing<'a, V: RequestView>(
     rules: &Rules,
     route: &'a Route,
@@ -288,8 +288,8 @@ fn write_head(
     framing
 }
 
-/// Checks the requirements of a route in this order: the client's address, the token, the rates, the size of the
-/// body, and the number of requests in flight.
+/// Checks the requirements of a route in this order: the client's address, the token, the rates, the size of
+/// the body, and the number of requests in flight.
 fn enforce<V: RequestView>(
     gate: &Gate,
     rules: &Rules,
@@ -356,8 +356,8 @@ fn enforce<V: RequestView>(
     Ok(Enforced::Permitted(lease, limits))
 }
 
-/// Checks the client's address and its request rate, before the token is checked. Refused requests count towards
-/// the rate.
+/// Checks the client's address and its request rate, before the token is checked. Refused requests count
+/// towards the rate.
 fn check_address(
     rules: &Rules,
     route: &Route,
@@ -365,7 +365,8 @@ fn check_address(
     client: &ClientConnection<'_>,
 ) -> Result<(), Refusal> {
     let Some(policy) = &route.addresses else { return Ok(()) };
-    // The filter uses the address of the connection. Even a trusted proxy does not decide which addresses are allowed.
+    // The filter uses the address of the connection. Even a trusted proxy does not decide which addresses are
+    // allowed.
     if policy.filter.as_ref().is_some_and(|filter| !filter.allows(client.peer)) {
         let detail = "this resource takes no requests from this address";
         return Err(Refusal::new(response::problem(StatusCode::FORBIDDEN, detail), Reason::Address));

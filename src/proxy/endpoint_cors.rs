@@ -8,7 +8,8 @@ use crate::config::{self, Methods};
 use crate::gate::Endpoint;
 use crate::headers::RequestView;
 
-/// Request headers that clients of the endpoints send, beside `Authorization`: proofs, and what Swagger UI adds.
+/// Request headers that clients of the endpoints send, beside `Authorization`: proofs, and what Swagger UI
+/// adds.
 const HEADERS: [HeaderName; 2] =
     [HeaderName::from_static("dpop"), HeaderName::from_static("x-requested-with")];
 

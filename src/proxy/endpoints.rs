@@ -34,7 +34,8 @@ impl Proxy {
     ) {
         record.set_endpoint(endpoint);
         let body = if endpoint.reads_body() {
-            // For other bodies this is the timeout between two reads. For a form it is the timeout of the whole body.
+            // For other bodies this is the timeout between two reads. For a form it is the timeout of the
+            // whole body.
             let within = self.rules.load().body_timeout;
             self.read_form(client, within).await
         } else {

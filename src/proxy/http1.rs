@@ -48,8 +48,8 @@ enum Decided {
 }
 
 impl Proxy {
-    /// Serves the client's current request. When this returns, the response has been written, unless the client
-    /// disconnected.
+    /// Serves the client's current request. When this returns, the response has been written, unless the
+    /// client disconnected.
     pub(crate) async fn serve_http1<I: Socket>(
         &self,
         client: &mut Client<I>,
@@ -79,8 +79,8 @@ impl Proxy {
         session.record.finish();
     }
 
-    /// Authorizes a request while its head is in the buffer. `answers` has the store's answers, if the store was
-    /// queried.
+    /// Authorizes a request while its head is in the buffer. `answers` has the store's answers, if the store
+    /// was queried.
     fn decide<I: Socket>(
         &self,
         client: &mut Client<I>,
@@ -232,8 +232,8 @@ impl Proxy {
         record.restore_route(route);
     }
 
-    /// Relays a response to the client. Returns the fault if the response failed before any of it was sent, so that
-    /// another response can replace it.
+    /// Relays a response to the client. Returns the fault if the response failed before any of it was sent,
+    /// so that another response can replace it.
     async fn relay_response<I: Socket>(
         &self,
         mut connection: Box<Connection>,

@@ -30,7 +30,8 @@ impl Proxy {
         record: &mut RequestRecord,
     ) -> Result<(), ForwardError> {
         let body_limits = outbound.body_limits;
-        // This task reads the client's socket. The HTTP/2 connection receives a piece whenever it has room for one.
+        // This task reads the client's socket. The HTTP/2 connection receives a piece whenever it has room
+        // for one.
         let (pieces, received) = mpsc::channel(1);
         let mut pieces = client.has_body().then_some(pieces);
         let mut trailers_sent = false;

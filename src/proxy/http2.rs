@@ -51,8 +51,8 @@ impl Drop for OnRoute<'_> {
 }
 
 impl Proxy {
-    /// Answers a request of HTTP/2. When this returns, the response has been handed to the connection, or the client has
-    /// reset the stream.
+    /// Answers a request of HTTP/2. When this returns, the response has been handed to the connection, or the
+    /// client has reset the stream.
     pub(crate) async fn serve_http2(
         &self,
         stream: Stream,
@@ -260,7 +260,8 @@ async fn respond(reply: &Reply, response: Response<Full<Bytes>>, record: &mut Re
 async fn send(reply: &Reply, mut response: Response<ResponseBody<'_>>, record: &mut RequestRecord) {
     record.begin_response(response.status());
     if let Some(mut id) = record.request_id().and_then(|id| HeaderValue::from_bytes(id).ok()) {
-        // HPACK indexes no sensitive value (RFC 7541 §7.1.3). Ids, which never come twice, would displace others.
+        // HPACK indexes no sensitive value (RFC 7541 §7.1.3). Ids, which never come twice, would displace
+        // others.
         id.set_sensitive(true);
         response.headers_mut().insert(&REQUEST_ID.name, id);
     }

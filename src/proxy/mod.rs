@@ -1,4 +1,5 @@
-//! The way of a request through the gateway: what is decided about it, how it is forwarded, and how its response returns.
+//! The way of a request through the gateway: what is decided about it, how it is forwarded, and how its
+//! response returns.
 
 pub(crate) mod addresses;
 pub(crate) mod authorize;

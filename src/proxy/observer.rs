@@ -24,7 +24,8 @@ pub(crate) trait RequestObserver {
     fn on_target(&mut self, host: &str, path: &str);
     /// Called with the route of the request.
     fn on_route(&mut self, route: &Arc<Route>);
-    /// Called when the request is permitted. `client` is the client of its token, or `None` on a public route.
+    /// Called when the request is permitted. `client` is the client of its token, or `None` on a public
+    /// route.
     fn on_permit(&mut self, client: Option<&str>);
     /// Called when the gate denies a request of a route.
     fn on_denial(&mut self, denied: &Denied<'_>);

@@ -56,14 +56,15 @@ impl Proxy {
         self.watched.send_replace(watched);
     }
 
-    /// Returns a receiver of the servers to probe and the names to resolve. It is updated when the rules change.
+    /// Returns a receiver of the servers to probe and the names to resolve. It is updated when the rules
+    /// change.
     #[must_use]
     pub(crate) fn watched(&self) -> watch::Receiver<Arc<Watched>> {
         self.watched.subscribe()
     }
 
-    /// Calls `read` with the current rules, which must not call this function again. Writes nothing that is shared
-    /// with other threads.
+    /// Calls `read` with the current rules, which must not call this function again. Writes nothing that is
+    /// shared with other threads.
     pub(super) fn with_rules<R>(&self, read: impl FnOnce(&Rules) -> R) -> R {
         RULES.with_borrow_mut(|kept| {
             // The version is read before the rules, so that a concurrent reload at worst causes another load.

@@ -28,13 +28,14 @@ impl Refusal {
         Self { response, close: false, reason: Some(reason), setting: reason.setting(false) }
     }
 
-    /// Creates the refusal of an ambiguous request. It closes the connection, because nothing that follows such a
-    /// request can be trusted.
+    /// Creates the refusal of an ambiguous request. It closes the connection, because nothing that follows
+    /// such a request can be trusted.
     pub(crate) fn ambiguous(status: StatusCode, detail: &str) -> Self {
         Self { close: true, ..Self::new(response::problem(status, detail), Reason::Ambiguous) }
     }
 
-    /// Creates the refusal of a path that servers may read in different ways, or that its route does not accept.
+    /// Creates the refusal of a path that servers may read in different ways, or that its route does not
+    /// accept.
     pub(crate) fn path(error: PathError) -> Self {
         let refusal = Self::ambiguous(StatusCode::BAD_REQUEST, error.public_text());
         Self { setting: error.setting(), ..refusal }

@@ -68,8 +68,9 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// Returns what becomes of a URL or a cookie of the upstream, or `None` if it stays as it is. `request_path` is the
-    /// canonical path of the request, on a route that changes it, and `sent` reads the request that went upstream.
+    /// Returns what becomes of a URL or a cookie of the upstream, or `None` if it stays as it is.
+    /// `request_path` is the canonical path of the request, on a route that changes it, and `sent` reads the
+    /// request that went upstream.
     #[cold]
     pub(crate) fn map_url(
         &self,
@@ -100,8 +101,8 @@ pub(crate) struct ClientConnection<'a> {
     pub(crate) certificate: Option<&'a dyn ConnectionCertificate>,
 }
 
-/// The certificate of a client connection. It is verified whenever a token or a client depends on it, because a
-/// connection can outlive the trust in its certificate.
+/// The certificate of a client connection. It is verified whenever a token or a client depends on it, because
+/// a connection can outlive the trust in its certificate.
 pub(crate) trait ConnectionCertificate: fmt::Debug + Sync {
     /// Verifies the certificate. Returns `None` if a new handshake would not accept it now.
     fn verify(&self) -> Option<PeerCertificate<'_>>;

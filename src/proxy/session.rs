@@ -5,8 +5,8 @@ use crate::oauth::decide::Identity;
 use crate::route::host::LastHost;
 use crate::upstream::http1::writer::RequestWriter;
 
-/// The state that requests reuse one after the other: those of an HTTP/1 connection, or of one place among the streams
-/// of an HTTP/2 connection.
+/// The state that requests reuse one after the other: those of an HTTP/1 connection, or of one place among
+/// the streams of an HTTP/2 connection.
 #[derive(Default)]
 pub(crate) struct Session {
     pub(super) record: RequestRecord,

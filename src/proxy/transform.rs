@@ -23,8 +23,8 @@ impl Transform {
         (!rewrite.is_empty() || host.is_some() || *buffer).then(|| Box::new(self))
     }
 
-    /// Returns the path for the upstream, or `None` if servers may read other segments from `path` than the route
-    /// does.
+    /// Returns the path for the upstream, or `None` if servers may read other segments from `path` than the
+    /// route does.
     pub(crate) fn path<'p>(&self, path: &'p str) -> Option<Cow<'p, str>> {
         self.rewrite.apply(path)
     }

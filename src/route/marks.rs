@@ -2,8 +2,8 @@
 
 use std::ops::{BitOr, BitOrAssign};
 
-/// Properties of a canonical path that make servers read it in several ways. A route has a set of those that it
-/// accepts.
+/// Properties of a canonical path that make servers read it in several ways. A route has a set of those that
+/// it accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Marks(u8);
 

@@ -13,16 +13,17 @@
 //! - **`%` without two hex digits**: one server keeps it, another drops it or fails;
 //! - **`%5C`**, a separator on Windows, and **`%00`**, the end of the string in C;
 //! - **the other encoded controls, `%01` to `%1F` and `%7F`**: once decoded, `%0D%0A` ends a log line or
-//!   splits a header at a legacy server that copies the path into a redirect, and tabs are trimmed like spaces;
+//!   splits a header at a legacy server that copies the path into a redirect, and tabs are trimmed like
+//!   spaces;
 //! - **overlong UTF-8**: lenient decoders read `%C0%AF` as `/` and `%C0%AE` as `.`. The bytes C0 and C1 never
-//!   occur in UTF-8 and are refused whatever follows (the laxest decoders do not look at it); E0, F0, F8 and FC
-//!   before a continuation byte that makes them overlong. Other bytes are kept even where they are not UTF-8:
-//!   `%E9` is an é to a legacy server that speaks Latin-1;
+//!   occur in UTF-8 and are refused whatever follows (the laxest decoders do not look at it); E0, F0, F8 and
+//!   FC before a continuation byte that makes them overlong. Other bytes are kept even where they are not
+//!   UTF-8: `%E9` is an é to a legacy server that speaks Latin-1;
 //! - **dot segments**: a segment of only dots and spaces, raw or encoded, with or without parameters after it
 //!   (`..`, `%2e.`, `..;x`, `..%3Bx`, `.%20`, `...`): Windows drops trailing dots and spaces, Java
 //!   servers parameters. An encoded slash ends a segment for this purpose, so `..%2F` is one;
-//! - **an empty segment at the beginning** (`//host/x`), which some servers and clients take for a host, and a
-//!   segment of only parameters (`/;x/`).
+//! - **an empty segment at the beginning** (`//host/x`), which some servers and clients take for a host, and
+//!   a segment of only parameters (`/;x/`).
 //!
 //! Four things are only marked, because a route may allow them: `;` (parameters to a Java server, plain text
 //! to others; also `%3B`, because some servers decode first and remove parameters then), an encoded slash,
@@ -123,7 +124,8 @@ impl Canonical<'_> {
 }
 
 impl PathError {
-    /// Returns the key of a route that would accept such a path, or `None` if none does. It is for the operator.
+    /// Returns the key of a route that would accept such a path, or `None` if none does. It is for the
+    /// operator.
     #[must_use]
     #[cfg(feature = "gateway")]
     pub fn setting(&self) -> Option<&'static str> {

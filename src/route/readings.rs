@@ -4,8 +4,8 @@ use super::marks::Marks;
 use super::path::{Canonical, is_reserved_in_path, without_parameters};
 
 /// Lists every reading of `path` except the literal one: cut at an encoded question mark or number sign,
-/// reserved characters decoded, parameters removed, encoded slashes decoded, slashes merged, in the orders that
-/// servers are known for (Java servers remove, then decode; others the reverse).
+/// reserved characters decoded, parameters removed, encoded slashes decoded, slashes merged, in the orders
+/// that servers are known for (Java servers remove, then decode; others the reverse).
 ///
 /// There are at most 63, each no longer than the path, and one or two unless the path has many marks.
 pub(super) fn other_readings(path: &Canonical<'_>) -> Vec<String> {

@@ -5,8 +5,9 @@
 /// It counts segments, because a segment of the path may be longer or shorter than the one in the route: the
 /// route may say `{name}` there, or the segment may carry parameters.
 ///
-/// Returns `None` if an encoded slash, an encoded question mark or an empty segment is in the removed part: servers
-/// differ about the number of segments then. The same holds for an empty segment that would come first.
+/// Returns `None` if an encoded slash, an encoded question mark or an empty segment is in the removed part:
+/// servers differ about the number of segments then. The same holds for an empty segment that would come
+/// first.
 pub fn strip_prefix<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
     let depth = prefix.bytes().filter(|byte| *byte == b'/').count();
     let rest = after_segments(path, depth)?;

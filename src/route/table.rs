@@ -2,15 +2,18 @@
 //!
 //! Of the routes whose host and pattern match, the most specific wins:
 //!
-//! 1. routes of exactly the request's host, before routes of `*.example.com`, the longest such name first, before
-//!    routes without a host: if one of them matches, the others do not count. `*` stands for one or more labels;
+//! 1. routes of exactly the request's host, before routes of `*.example.com`, the longest such name first,
+//!    before routes without a host: if one of them matches, the others do not count. `*` stands for one or
+//!    more labels;
 //! 2. exact paths, before
 //! 3. paths with `{name}`: if two match, the literal wins in the first segment in which they differ
 //!    (`/a/{x}/c` before `/{y}/b/c`), before
 //! 4. prefixes: the one with more segments first, then as in 3.
 //!
-//! The method comes last. The most specific pattern decides. If none of its routes accepts the method, the response is
-//! 405. A less specific pattern is never tried, because its routes might require less. Several routes may share a
+//! The method comes last. The most specific pattern decides. If none of its routes accepts the method, the
+//! response is
+//! 405. A less specific pattern is never tried, because its routes might require less. Several routes may
+//!      share a
 //! pattern if their methods differ. HEAD is not implied by GET. TRACE and CONNECT match no route.
 //!
 //! A case-insensitive route is as specific as a case-sensitive one: `/Orders` in any case wins over the
@@ -143,10 +146,10 @@ impl<T> RouteTable<T> {
 
     /// Finds the route for a request. `host` is without a port, in any case.
     ///
-    /// A path that servers may read in several ways (parameters, encoded slashes, `%3F`, `%3A` for `:`) is looked up
-    /// in each of them. If they lead to different patterns, it is refused: the upstream might serve the
-    /// resource of another route than the one that was checked. If only one of them leads to a pattern, that
-    /// pattern decides.
+    /// A path that servers may read in several ways (parameters, encoded slashes, `%3F`, `%3A` for `:`) is
+    /// looked up in each of them. If they lead to different patterns, it is refused: the upstream might serve
+    /// the resource of another route than the one that was checked. If only one of them leads to a pattern,
+    /// that pattern decides.
     pub fn find(&self, host: &str, path: &Canonical<'_>, method: &Method) -> Match<'_, T> {
         let found = self.locate(host, path.as_str());
         if (path.marks() | self.folded).is_empty() {

@@ -8,8 +8,8 @@ use super::path::without_parameters;
 pub(super) enum Alias {
     /// A segment ends with a dot or a space, which the file system removes.
     TrailingDot,
-    /// A character outside of ASCII that turns into an ASCII letter when its case is folded, or when the text is
-    /// converted to a code page.
+    /// A character outside of ASCII that turns into an ASCII letter when its case is folded, or when the text
+    /// is converted to a code page.
     Lookalike,
 }
 

@@ -1,9 +1,9 @@
 //! `tollgate self-test`: attacks a running gateway, based on its own configuration, and reports requests that
 //! are accepted although `explain` says that they must be refused.
 //!
-//! [`plan`] derives the requests from the configuration, [`wire`] sends them as raw bytes, [`judge`] compares each
-//! answer with what `access::explain` says. The requests are bounded in number, and none of them has an effect if the
-//! gateway keeps what the configuration says.
+//! [`plan`] derives the requests from the configuration, [`wire`] sends them as raw bytes, [`judge`] compares
+//! each answer with what `access::explain` says. The requests are bounded in number, and none of them has an
+//! effect if the gateway keeps what the configuration says.
 
 mod attack;
 mod error;
@@ -31,7 +31,8 @@ use crate::http_client::Trust;
 /// Attacks the gateway.
 ///
 /// # Errors
-/// Fails if the gateway cannot be reached or issues no token to the tester, or if there are too many requests.
+/// Fails if the gateway cannot be reached or issues no token to the tester, or if there are too many
+/// requests.
 pub(crate) fn run(config: &Config, settings: &Settings, trust: &Trust) -> Result<Report, SelfTestError> {
     let gateway = Gateway::find(&settings.origin, settings.remote, trust, settings.timeout)?;
     let tokens = tokens::fetch(config, settings, trust)?;

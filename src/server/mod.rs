@@ -1,8 +1,8 @@
 //! The gateway process: listeners, TLS, one runtime per core, the client side of HTTP, and draining.
 //!
 //! pingora-core manages the process (services, runtimes, shutdown). The codec in `http1/` reads and writes
-//! HTTP/1; the crate `h2` handles the frames of HTTP/2. This module does not interpret requests; it passes them to the
-//! [`Handler`](handler::Handler).
+//! HTTP/1; the crate `h2` handles the frames of HTTP/2. This module does not interpret requests; it passes
+//! them to the [`Handler`](handler::Handler).
 //!
 //! [`Bound::bind`] does everything that can fail (sockets, certificates), so that such errors are reported
 //! before anything runs. [`Bound::run`] then blocks until the process is asked to stop.

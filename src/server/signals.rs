@@ -34,7 +34,8 @@ pub(crate) fn handle_signals(
             match signal {
                 SIGHUP => act(Signal::Reload),
                 SIGUSR2 => act(Signal::Upgrade),
-                // A file has reached its size limit. The write has failed, and that is handled where it happened.
+                // A file has reached its size limit. The write has failed, and that is handled where it
+                // happened.
                 SIGXFSZ => {}
                 ends => {
                     act(Signal::End);

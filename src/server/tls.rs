@@ -64,7 +64,8 @@ pub(crate) struct PreparedTls(TlsSettings);
 #[derive(Debug)]
 pub(super) struct TlsSettings {
     config: Arc<ServerConfig>,
-    /// The same certificates for a listener that speaks HTTP/1.1 alone and asks for no certificate of the client.
+    /// The same certificates for a listener that speaks HTTP/1.1 alone and asks for no certificate of the
+    /// client.
     http1_config: Arc<ServerConfig>,
     client_verification: ClientVerification,
     /// The SHA-256 digest of the files and options that the settings were built from.
@@ -113,7 +114,8 @@ impl TlsReloader {
         changed
     }
 
-    /// Returns an acceptor for a listener that speaks HTTP/1.1 alone and asks for no certificate of the client.
+    /// Returns an acceptor for a listener that speaks HTTP/1.1 alone and asks for no certificate of the
+    /// client.
     pub(crate) fn http1_acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.settings.load().http1_config))
     }

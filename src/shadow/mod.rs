@@ -1,8 +1,9 @@
 //! Shadow mode: observations about requests that an enforced route would refuse, and proposals for changes
 //! before a route is enforced.
 //!
-//! The proxy records the verdict about each request in a table of bounded size ([`Learned`]). A [`Summary`] says who
-//! would be refused and why, and [`proposals`] says which changes of the configuration would let those callers pass.
+//! The proxy records the verdict about each request in a table of bounded size ([`Learned`]). A [`Summary`]
+//! says who would be refused and why, and [`proposals`] says which changes of the configuration would let
+//! those callers pass.
 
 mod counts;
 pub(crate) mod file;

@@ -24,8 +24,8 @@ pub(crate) enum Proposal {
     AddScopes { client: String, route: String, scopes: Vec<String> },
     /// The route requires one of these scopes, and the client may not request any of them.
     ChooseScope { client: String, route: String, scopes: Vec<String> },
-    /// The client may ask for these scopes and does not: give them to tokens that are asked for without scopes, or change
-    /// the client.
+    /// The client may ask for these scopes and does not: give them to tokens that are asked for without
+    /// scopes, or change the client.
     AddDefaultScopes { client: String, route: String, scopes: Vec<String> },
     /// The client may not ask for tokens for this audience (RFC 8707), and the route needs it.
     AddAudience { client: String, route: String, audience: String },

@@ -100,8 +100,8 @@ impl RouteSummary {
         Self { route: name, index, since, passed, refused, callers: all }
     }
 
-    /// Returns the share of the last seven days' requests that an enforced route would have let through, from 0 to 1; or
-    /// `None` if there was no request.
+    /// Returns the share of the last seven days' requests that an enforced route would have let through, from
+    /// 0 to 1; or `None` if there was no request.
     pub(crate) fn ready(&self) -> Option<f64> {
         let all = self.passed.saturating_add(self.refused);
         #[expect(clippy::cast_precision_loss, reason = "a share for people")]

@@ -15,9 +15,9 @@ pub type RowChange = (String, Option<Vec<u8>>);
 /// A callback that receives each row that another process has written or removed.
 pub type OnRowChange = Box<dyn Fn(&str, Option<&[u8]>) + Send + Sync>;
 
-/// A table of rows that the gate keeps in its store: the clients that have registered themselves (RFC 7591), and what they
-/// have used. A store keeps them as it keeps revocations: after a write has succeeded, they survive a restart, and every
-/// process that uses the store sees them.
+/// A table of rows that the gate keeps in its store: the clients that have registered themselves (RFC 7591),
+/// and what they have used. A store keeps them as it keeps revocations: after a write has succeeded, they
+/// survive a restart, and every process that uses the store sees them.
 pub trait ClientTable: Send + Sync {
     /// Returns all rows that this process knows.
     fn rows(&self) -> Vec<(String, Vec<u8>)>;
@@ -31,8 +31,8 @@ pub trait ClientTable: Send + Sync {
     /// [`StoreError::Unavailable`] if the store does not know whether they are kept for good.
     fn write(&self, changes: Vec<RowChange>) -> Pending<'_, Result<(), StoreError>>;
 
-    /// Adds one to the number in a row, unless it is `most` already. Returns whether it was added. Two processes never add
-    /// the same one.
+    /// Adds one to the number in a row, unless it is `most` already. Returns whether it was added. Two
+    /// processes never add the same one.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if the store does not know whether it was added for good.
@@ -55,8 +55,8 @@ pub trait ClientTable: Send + Sync {
         false
     }
 
-    /// Calls `on_change` with each row that another process has changed. A table that no other process writes to keeps the
-    /// default.
+    /// Calls `on_change` with each row that another process has changed. A table that no other process writes
+    /// to keeps the default.
     fn on_change(&self, on_change: OnRowChange) {
         drop(on_change);
     }

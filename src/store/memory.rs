@@ -12,9 +12,9 @@ use crate::oauth::token::TokenDigest;
 use crate::store::token_store::{Found, Health, Pending, StoreError, TokenStore};
 use crate::store::wheel::Wheel;
 
-/// The number of shards. With more of them, their locks and tables are further apart in memory and lookups get slower: at
-/// a million tokens, authorization costs a fifth less with 64 than with 1024. With fewer of them, a shard that grows makes
-/// its readers wait longer: at ten million tokens, one of 64 moves some 5 MB.
+/// The number of shards. With more of them, their locks and tables are further apart in memory and lookups
+/// get slower: at a million tokens, authorization costs a fifth less with 64 than with 1024. With fewer of
+/// them, a shard that grows makes its readers wait longer: at ten million tokens, one of 64 moves some 5 MB.
 const SHARDS: usize = 64;
 
 /// A store in the memory of this process.

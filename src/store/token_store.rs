@@ -13,15 +13,17 @@ use crate::store::used_name::UsedName;
 
 /// A store of issued tokens.
 ///
-/// [`TokenStore::find`] and [`TokenStore::look`] are called for every request, so they answer from memory and never wait.
-/// Where only somebody else can tell, they return [`Found::Ask`], and the request waits for [`TokenStore::ask`]. The other
-/// operations may take their time: a store that needs none returns [`Pending::Ready`], which allocates nothing.
+/// [`TokenStore::find`] and [`TokenStore::look`] are called for every request, so they answer from memory and
+/// never wait. Where only somebody else can tell, they return [`Found::Ask`], and the request waits for
+/// [`TokenStore::ask`]. The other operations may take their time: a store that needs none returns
+/// [`Pending::Ready`], which allocates nothing.
 /// [`testing::check_contract`](crate::store::testing::check_contract) checks an implementation.
 ///
-/// - *Absence is an answer; failure is not absence.* [`Found::Unknown`] and `Ok(None)` mean that there is no such token,
-///   and result in 401. [`StoreError::Unavailable`] means that the store does not know, and results in 503. A store that
-///   confused the two would log clients out or let revoked tokens in.
-/// - *The caller checks expiry.* A store may return an expired record. It forgets it in [`TokenStore::sweep`].
+/// - *Absence is an answer; failure is not absence.* [`Found::Unknown`] and `Ok(None)` mean that there is no
+///   such token, and result in 401. [`StoreError::Unavailable`] means that the store does not know, and
+///   results in 503. A store that confused the two would log clients out or let revoked tokens in.
+/// - *The caller checks expiry.* A store may return an expired record. It forgets it in
+///   [`TokenStore::sweep`].
 /// - *Write access to the store allows making tokens.* Read access does not, because the store holds digests.
 /// - *An operation begins when its method is called.* Dropping its [`Pending`] does not undo it.
 /// - *Every wait ends.* The store bounds its own waits and then returns [`StoreError::Unavailable`].
@@ -31,9 +33,8 @@ use crate::store::used_name::UsedName;
 /// use tollgate::oauth::{ClientId, Record, TokenDigest};
 /// use tollgate::store::{Found, Health, Pending, StoreError, TokenStore};
 ///
-/// /// A store whose server is unreachable: every request is answered with 503. `examples/custom_store.rs` has one that
-/// /// works.
-/// struct Gone;
+/// /// A store whose server is unreachable: every request is answered with 503. `examples/custom_store.rs`
+/// has one that /// works. struct Gone;
 ///
 /// impl TokenStore for Gone {
 ///     fn find(&self, _: &TokenDigest) -> Found {
@@ -73,9 +74,9 @@ pub trait TokenStore: Send + Sync + 'static {
     /// Finds a token in memory.
     fn find(&self, token: &TokenDigest) -> Found;
 
-    /// Shows the record of a token to `look`, if it is known. The default shows what [`TokenStore::find`] found. A store in
-    /// memory does better to show the record where it is kept: a copy of it counts as a use of its grant, and all threads
-    /// share that count.
+    /// Shows the record of a token to `look`, if it is known. The default shows what [`TokenStore::find`]
+    /// found. A store in memory does better to show the record where it is kept: a copy of it counts as a use
+    /// of its grant, and all threads share that count.
     ///
     /// `look` is short and does not call the store.
     fn look(&self, token: &TokenDigest, look: &mut dyn FnMut(&Record)) -> Found<()> {
@@ -96,8 +97,9 @@ pub trait TokenStore: Send + Sync + 'static {
     /// [`StoreError::Unavailable`] if the store cannot answer.
     fn ask(&self, token: TokenDigest) -> Pending<'_, Result<Option<Record>, StoreError>>;
 
-    /// Returns what this process remembers about a token for which [`TokenStore::find`] has returned [`Found::Ask`]. It may
-    /// be out of date, so it decides only whose token it is. The default remembers nothing.
+    /// Returns what this process remembers about a token for which [`TokenStore::find`] has returned
+    /// [`Found::Ask`]. It may be out of date, so it decides only whose token it is. The default remembers
+    /// nothing.
     fn recall(&self, token: &TokenDigest) -> Option<Record> {
         let _ = token;
         None
@@ -106,20 +108,22 @@ pub trait TokenStore: Send + Sync + 'static {
     /// Stores a token. After this has succeeded, every thread finds the token.
     ///
     /// # Errors
-    /// [`StoreError::Full`] if the limit is reached. Tokens are never evicted to make room: a valid token that stops
-    /// working is an outage for its client. [`StoreError::Unavailable`] if the token may not have been kept.
+    /// [`StoreError::Full`] if the limit is reached. Tokens are never evicted to make room: a valid token
+    /// that stops working is an outage for its client. [`StoreError::Unavailable`] if the token may not have
+    /// been kept.
     fn insert(&self, token: TokenDigest, record: Record) -> Pending<'_, Result<(), StoreError>>;
 
     /// Removes a token and returns its record. After this has succeeded, no process finds the token, even
     /// after a restart.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] if the store does not know whether the token was revoked everywhere and for good. It may
-    /// be refused already; the caller tries again.
+    /// [`StoreError::Unavailable`] if the store does not know whether the token was revoked everywhere and
+    /// for good. It may be refused already; the caller tries again.
     fn revoke(&self, token: TokenDigest) -> Pending<'_, Result<Option<Record>, StoreError>>;
 
-    /// Succeeds once nobody accepts a token that this process does not find, if it was revoked. A shared store may have
-    /// carried a revocation out without having been able to confirm it. The default has nothing to wait for.
+    /// Succeeds once nobody accepts a token that this process does not find, if it was revoked. A shared
+    /// store may have carried a revocation out without having been able to confirm it. The default has
+    /// nothing to wait for.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] as [`TokenStore::revoke`].
@@ -128,13 +132,14 @@ pub trait TokenStore: Send + Sync + 'static {
         Pending::Ready(Ok(()))
     }
 
-    /// Ends the tokens of a client that were issued before `epoch`, everywhere and for good. Returns the client's epoch,
-    /// which is later than `epoch` if another gateway has ended more.
+    /// Ends the tokens of a client that were issued before `epoch`, everywhere and for good. Returns the
+    /// client's epoch, which is later than `epoch` if another gateway has ended more.
     ///
     /// The caller has advanced the client's [`ClientState`] in this process already.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] if the store does not know whether the epoch has ended everywhere and for good.
+    /// [`StoreError::Unavailable`] if the store does not know whether the epoch has ended everywhere and for
+    /// good.
     fn end_epoch(&self, client: &ClientId, epoch: u32) -> Pending<'_, Result<u32, StoreError>>;
 
     /// Marks a single-use name as used, and remembers it for `keep`. The caller remembers the names that this
@@ -148,17 +153,18 @@ pub trait TokenStore: Send + Sync + 'static {
         Pending::Ready(Ok(Use::First))
     }
 
-    /// Returns whether other processes use the same store at the same time. Proofs that a request has to carry (RFC 9449)
-    /// are used up in the store then too.
+    /// Returns whether other processes use the same store at the same time. Proofs that a request has to
+    /// carry (RFC 9449) are used up in the store then too.
     fn is_shared(&self) -> bool {
         false
     }
 
-    /// Gives a shared store the judgement of its gate. Before the store puts a token into memory that another process has
-    /// issued, it calls `admits`; if the answer is no, the token is unknown to this process. The default ignores it.
+    /// Gives a shared store the judgement of its gate. Before the store puts a token into memory that another
+    /// process has issued, it calls `admits`; if the answer is no, the token is unknown to this process. The
+    /// default ignores it.
     ///
-    /// Each gate decides by its own settings: a token is refused if they do not have its client, or do not permit its
-    /// terms.
+    /// Each gate decides by its own settings: a token is refused if they do not have its client, or do not
+    /// permit its terms.
     fn admit_with(&self, admits: Admits) {
         let _ = admits;
     }
@@ -169,24 +175,26 @@ pub trait TokenStore: Send + Sync + 'static {
         None
     }
 
-    /// Returns the table of clients that have registered themselves, if the store keeps one. The default keeps none: such
-    /// clients are gone after a restart.
+    /// Returns the table of clients that have registered themselves, if the store keeps one. The default
+    /// keeps none: such clients are gone after a restart.
     fn client_table(&self) -> Option<&dyn ClientTable> {
         None
     }
 
-    /// Returns the state of a client, which the gate shares with the records that this store makes. A store that makes no
-    /// records keeps the default: a client without tokens. An [`Interner`](crate::store::Interner) has one for each client.
+    /// Returns the state of a client, which the gate shares with the records that this store makes. A store
+    /// that makes no records keeps the default: a client without tokens. An
+    /// [`Interner`](crate::store::Interner) has one for each client.
     fn client(&self, id: &ClientId) -> Arc<ClientState> {
         ClientState::new(id.clone())
     }
 
-    /// Forgets about `at_most` tokens that have expired by `now`, and passes each record to `forgotten`. Returns whether
-    /// more are waiting. A call must be short, because it runs beside traffic.
+    /// Forgets about `at_most` tokens that have expired by `now`, and passes each record to `forgotten`.
+    /// Returns whether more are waiting. A call must be short, because it runs beside traffic.
     fn sweep(&self, now: Millis, at_most: usize, forgotten: &mut dyn FnMut(Record)) -> bool;
 
-    /// Shows records to `look`, in no particular order, until `at_most` of them were shown. Returns whether these were all
-    /// that are kept in this process. The default shows none. It is for occasional use: what operators look at.
+    /// Shows records to `look`, in no particular order, until `at_most` of them were shown. Returns whether
+    /// these were all that are kept in this process. The default shows none. It is for occasional use: what
+    /// operators look at.
     ///
     /// `look` is short and does not call the store.
     fn scan(&self, at_most: usize, look: &mut dyn FnMut(&Record)) -> bool {

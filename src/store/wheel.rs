@@ -9,8 +9,8 @@ use crate::oauth::token::TokenDigest;
 
 /// The number of shards: enough that issuing threads rarely contend.
 const SHARDS: usize = 64;
-/// The number of digests in a chunk. A list of chunks wastes at most one chunk; a growing vector wastes up to half of
-/// itself.
+/// The number of digests in a chunk. A list of chunks wastes at most one chunk; a growing vector wastes up to
+/// half of itself.
 const CHUNK: usize = 128;
 /// The smallest bucket that is compacted.
 const WORTH_COMPACTING: usize = 64;
@@ -58,8 +58,8 @@ impl Wheel {
         self.shard(&token).entry(second(expires)).or_default().push(token);
     }
 
-    /// Marks the entry of a token as stale, because the token was removed before it expired. Returns tokens whose entries
-    /// were dropped by a compaction: the caller inserts those that are still live again.
+    /// Marks the entry of a token as stale, because the token was removed before it expired. Returns tokens
+    /// whose entries were dropped by a compaction: the caller inserts those that are still live again.
     pub(super) fn forget(&self, token: &TokenDigest, expires: Millis) -> Vec<TokenDigest> {
         let mut shard = self.shard(token);
         let Some(bucket) = shard.get_mut(&second(expires)) else { return Vec::new() };
@@ -67,7 +67,8 @@ impl Wheel {
         if !bucket.is_mostly_stale() {
             return Vec::new();
         }
-        // Half of the entries are stale, so the cost of this pass is amortized over the removals since the last one.
+        // Half of the entries are stale, so the cost of this pass is amortized over the removals since the
+        // last one.
         shard.remove(&second(expires)).map(|bucket| bucket.chunks.concat()).unwrap_or_default()
     }
 
@@ -100,8 +101,8 @@ fn second(expires: Millis) -> u64 {
     expires.as_u64() / 1000
 }
 
-/// Locks a shard. A thread that panicked with the lock held left at worst an entry too many or too few, which costs memory
-/// until the second is over and never affects a decision.
+/// Locks a shard. A thread that panicked with the lock held left at worst an entry too many or too few, which
+/// costs memory until the second is over and never affects a decision.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

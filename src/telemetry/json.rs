@@ -31,8 +31,8 @@ pub(super) fn timestamp(out: &mut Vec<u8>, beginning: &[u8], time: SystemTime) {
     out.extend_from_slice(b"Z\"");
 }
 
-/// Writes a number behind the text that begins its member. The formatting of the standard library costs a request five
-/// times as much.
+/// Writes a number behind the text that begins its member. The formatting of the standard library costs a
+/// request five times as much.
 pub(super) fn number(out: &mut Vec<u8>, beginning: &[u8], mut number: u64) {
     out.extend_from_slice(beginning);
     // u64::MAX has 20 digits.
@@ -55,8 +55,8 @@ pub(super) fn fraction(out: &mut Vec<u8>, thousandths: u32) {
     out.extend_from_slice(&[b'.', digit(thousandths / 100), digit(thousandths / 10), digit(thousandths)]);
 }
 
-/// Writes a value behind the text that begins its member: at most `longest` characters, as visible ASCII. What looks
-/// like an access token is shortened, because some clients send tokens where they do not belong.
+/// Writes a value behind the text that begins its member: at most `longest` characters, as visible ASCII.
+/// What looks like an access token is shortened, because some clients send tokens where they do not belong.
 pub(super) fn text(out: &mut Vec<u8>, beginning: &[u8], value: Option<&str>, longest: usize) {
     let Some(value) = value else { return };
     out.extend_from_slice(beginning);

@@ -60,8 +60,9 @@ impl MetricsListener {
         &self.socket
     }
 
-    /// Serves the page until `stop` is notified: then another process accepts on the socket. Otherwise it serves the page
-    /// until the process ends. `page` renders it for each request, and `ready` is whether requests are accepted.
+    /// Serves the page until `stop` is notified: then another process accepts on the socket. Otherwise it
+    /// serves the page until the process ends. `page` renders it for each request, and `ready` is whether
+    /// requests are accepted.
     ///
     /// # Errors
     /// Fails if the thread or its runtime cannot be created.

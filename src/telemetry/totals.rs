@@ -112,8 +112,8 @@ fn route(meter: &Meter<RouteCells>) -> RouteTotals {
     }
 }
 
-/// Returns an upper bound of a quantile of durations, in seconds; `None` if nothing was timed. Within a bucket the durations
-/// count as spread evenly.
+/// Returns an upper bound of a quantile of durations, in seconds; `None` if nothing was timed. Within a
+/// bucket the durations count as spread evenly.
 pub(crate) fn quantile(buckets: &[u64; BUCKETS], share: f64) -> Option<f64> {
     let all: u64 = buckets.iter().sum();
     if all == 0 {

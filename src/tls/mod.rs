@@ -1,5 +1,5 @@
-//! Certificates and private keys in PEM files: reading them, checking them, and errors that name the file, the
-//! problem and the remedy; and the verifier of servers that the system's authorities do not vouch for.
+//! Certificates and private keys in PEM files: reading them, checking them, and errors that name the file,
+//! the problem and the remedy; and the verifier of servers that the system's authorities do not vouch for.
 //!
 //! The configuration checks the files with it, and the server and the upstreams load them.
 

@@ -93,7 +93,8 @@ impl PemFile {
     /// # Errors
     /// Fails if there is none, or it is encrypted.
     pub(crate) fn private_key_der(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
-        // RFC 5958 §3 has a label of its own; RFC 1421 §4.6.1.1 a header line, which makes the rest unreadable.
+        // RFC 5958 §3 has a label of its own; RFC 1421 §4.6.1.1 a header line, which makes the rest
+        // unreadable.
         if self.has("-----BEGIN ENCRYPTED PRIVATE KEY-----") || self.has("Proc-Type: 4,ENCRYPTED") {
             return Err(TlsError::Key(self.path.clone(), KeyProblem::Encrypted));
         }

@@ -13,8 +13,8 @@ use tokio_rustls::rustls::crypto::{
 use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 
-/// Verifies a server by the authorities of a file, by pinned keys, or by both. Without either it accepts any certificate.
-/// The handshake proves in each case that the server holds the key of its certificate.
+/// Verifies a server by the authorities of a file, by pinned keys, or by both. Without either it accepts any
+/// certificate. The handshake proves in each case that the server holds the key of its certificate.
 #[derive(Debug)]
 pub(crate) struct ServerVerifier {
     algorithms: WebPkiSupportedAlgorithms,
@@ -83,9 +83,9 @@ impl ServerCertVerifier for ServerVerifier {
             return Ok(ServerCertVerified::assertion());
         };
         match verifier.verify_server_cert(certificate, intermediates, name, ocsp, now) {
-            // `openssl req -x509` makes a certificate that is its own authority (CA:TRUE). RFC 5280 does not let a
-            // server use such a one, but an operator who names exactly this certificate trusts its key: for any name,
-            // because an authority could sign any. Its dates have been checked before.
+            // `openssl req -x509` makes a certificate that is its own authority (CA:TRUE). RFC 5280 does not
+            // let a server use such a one, but an operator who names exactly this certificate trusts its key:
+            // for any name, because an authority could sign any. Its dates have been checked before.
             Err(Error::InvalidCertificate(CertificateError::Other(_)))
                 if certificates.contains(certificate) =>
             {

@@ -126,7 +126,8 @@ impl Upstream {
         })
     }
 
-    /// The `Host` that servers get instead of the client's. If each server gets its own, it is the first one's.
+    /// The `Host` that servers get instead of the client's. If each server gets its own, it is the first
+    /// one's.
     pub(crate) fn host(&self) -> Option<&str> {
         match &self.host {
             UpstreamHost::Preserve => None,

@@ -1,5 +1,6 @@
-//! The listener for operators, which no upstream may be: a route to it would let anybody reach the console from the address
-//! of the gateway. The configuration refuses its address; a name shows only when it is connected to.
+//! The listener for operators, which no upstream may be: a route to it would let anybody reach the console
+//! from the address of the gateway. The configuration refuses its address; a name shows only when it is
+//! connected to.
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;

@@ -259,7 +259,8 @@ impl Resolver {
     }
 }
 
-/// Returns whether an address is of this network segment alone. Clouds have the credentials of a machine there.
+/// Returns whether an address is of this network segment alone. Clouds have the credentials of a machine
+/// there.
 fn is_link_local(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => ip.is_link_local(),

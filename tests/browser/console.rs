@@ -18,7 +18,8 @@ pub(crate) struct Console {
 }
 
 impl Console {
-    /// Starts a gateway with the users alice (owner), edgar (editor) and vera (viewer), and some clients and routes.
+    /// Starts a gateway with the users alice (owner), edgar (editor) and vera (viewer), and some clients and
+    /// routes.
     pub(crate) fn start() -> Self {
         Self::of(&file())
     }
@@ -46,7 +47,8 @@ impl Console {
         browser
     }
 
-    /// Makes a picture for the documents, if they are to be made again (`TOLLGATE_BLESS=1`). What it shows was checked before.
+    /// Makes a picture for the documents, if they are to be made again (`TOLLGATE_BLESS=1`). What it shows
+    /// was checked before.
     pub(crate) async fn picture(&self, browser: &Browser, name: &str) {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/images").join(name);
         if std::env::var_os("TOLLGATE_BLESS").is_some() {

@@ -1,5 +1,5 @@
-//! The console in a real browser: headless Chromium, driven over WebDriver. The tests do what people do (find a field by
-//! its label, press a button, read the page) and wait for what the page shows, never for a time.
+//! The console in a real browser: headless Chromium, driven over WebDriver. The tests do what people do (find
+//! a field by its label, press a button, read the page) and wait for what the page shows, never for a time.
 //!
 //! They need Debian's `chromium` and `chromium-driver`; `sh .ci/need chromium chromedriver` installs them.
 

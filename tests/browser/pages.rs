@@ -1,4 +1,5 @@
-//! Every page: no violation that axe finds, nothing wider than the window, and pictures for people to look at.
+//! Every page: no violation that axe finds, nothing wider than the window, and pictures for people to look
+//! at.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -44,7 +45,8 @@ async fn every_page_is_accessible_and_fits_its_window() {
     let mut failures = Vec::new();
     for (name, path) in PAGES.into_iter().chain([("sign-in", "/sign-in"), ("setup", "/setup?code=x")]) {
         browser.go(path).await;
-        // Colours differ in the two schemes and places at the two widths, so two of the four show all that can be wrong.
+        // Colours differ in the two schemes and places at the two widths, so two of the four show all that
+        // can be wrong.
         let all = [(1280, false), (390, true), (1280, true), (390, false)];
         for (width, dark) in all.into_iter().take(if pictures.is_some() { 4 } else { 2 }) {
             browser.resize(width, 900, dark).await;
@@ -97,7 +99,8 @@ async fn violations(browser: &Browser, axe: &str) -> Vec<String> {
     found.filter_map(Json::as_str).map(str::to_owned).collect()
 }
 
-/// Returns the text of axe-core. In CI it must be there; elsewhere its part of the test is left out without a network.
+/// Returns the text of axe-core. In CI it must be there; elsewhere its part of the test is left out without a
+/// network.
 fn axe() -> Option<String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(AXE.replace('@', "-"));
     let script = folder.join("package/axe.min.js");

@@ -1,4 +1,5 @@
-//! The tutorial's page, followed in the browser: New client, capability, secret, scope, commit; then its commands.
+//! The tutorial's page, followed in the browser: New client, capability, secret, scope, commit; then its
+//! commands.
 
 use std::process::Command;
 use std::time::Duration;
@@ -62,7 +63,8 @@ pub(crate) async fn from_new_client_to_commit(javascript: Javascript) {
     browser.sees("is committed and in use").await;
     assert!(console.file().contains("[clients.server]"));
 
-    // "Retrieve an access token", with the command that the page showed; then "call an API with the access token".
+    // "Retrieve an access token", with the command that the page showed; then "call an API with the access
+    // token".
     let answer = shell(&get_token);
     let answer: serde_json::Value = serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{answer}"));
     assert_eq!(answer["token_type"], "bearer");
@@ -73,7 +75,8 @@ pub(crate) async fn from_new_client_to_commit(javascript: Javascript) {
     browser.close().await;
 }
 
-/// Returns the file that the gateway is shipped with, with ports that the system picks and without its client.
+/// Returns the file that the gateway is shipped with, with ports that the system picks and without its
+/// client.
 fn shipped_without_client() -> String {
     let shipped = include_str!("../../gateway.toml");
     let from = shipped.find("[clients.server]").expect("the client");

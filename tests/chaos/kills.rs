@@ -120,7 +120,8 @@ fn killed_while_it_issues_and_revokes() {
     let kills = number("TOLLGATE_KILLS", 200);
     for kill in 0..kills {
         let mut gateway = Gateway::start(&config);
-        // Not in step with the writer of the journal, which writes every few milliseconds and syncs each second.
+        // Not in step with the writer of the journal, which writes every few milliseconds and syncs each
+        // second.
         let after = Duration::from_micros(150_000 + (kill as u64 * 7_919) % 1_300_000);
         let (round, killed) = kill_in_the_middle(&gateway, after);
         gateway.wait(Duration::from_secs(12));

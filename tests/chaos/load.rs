@@ -1,5 +1,5 @@
-//! Clients that open connections as fast as they can, on HTTP/1.1, HTTP/2 and WebSockets. Every reset, every refused
-//! connection and every status other than the expected one is a fault.
+//! Clients that open connections as fast as they can, on HTTP/1.1, HTTP/2 and WebSockets. Every reset, every
+//! refused connection and every status other than the expected one is a fault.
 
 use crate::support::{REVOKE, TOKEN, credentials, get, post_form, token_of};
 use bytes::Bytes;
@@ -114,8 +114,8 @@ pub(super) async fn streams(seen: &Seen, address: SocketAddr, token: &str) {
     }
 }
 
-/// A WebSocket that stays open, and on which a message goes to and fro. It ends when the process that serves it ends, a
-/// grace time after it was replaced.
+/// A WebSocket that stays open, and on which a message goes to and fro. It ends when the process that serves
+/// it ends, a grace time after it was replaced.
 pub(super) fn tunnel(seen: &Seen, address: SocketAddr, grace: Duration) {
     while seen.go_on() {
         let opened = Instant::now();

@@ -1,7 +1,8 @@
-//! Sends one table of requests through every mount, and compares the responses and what the inner service received.
+//! Sends one table of requests through every mount, and compares the responses and what the inner service
+//! received.
 //!
-//! The layers and the modules share one gate in this process, whose clock the test advances. The gateway is the
-//! binary, with the same gateway.toml and its own tokens.
+//! The layers and the modules share one gate in this process, whose clock the test advances. The gateway is
+//! the binary, with the same gateway.toml and its own tokens.
 
 mod mount;
 mod pingora_mounts;

@@ -104,7 +104,8 @@ pub(crate) async fn axum(gate: &Gate, request: &Request<'_>) -> Outcome {
     call(app, request).await
 }
 
-/// An axum server that asks the gateway about its tokens, with an asynchronous condition instead of a closure.
+/// An axum server that asks the gateway about its tokens, with an asynchronous condition instead of a
+/// closure.
 pub(crate) async fn remote(gate: &RemoteGate, request: &Request<'_>) -> Outcome {
     let handler = async |permit: Permit, headers: HeaderMap| permitted(Some(&permit), &headers);
     let open = async |permit: Option<Permit>, headers: HeaderMap| permitted(permit.as_ref(), &headers);

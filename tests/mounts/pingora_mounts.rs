@@ -29,8 +29,8 @@ use tollgate::plugin::pingora::{
 
 use crate::mount::{demand, own, seen};
 
-/// Responds with the client in the identity headers and the `Authorization` that it received. Fails the test if a
-/// forged name or a proof arrives.
+/// Responds with the client in the identity headers and the `Authorization` that it received. Fails the test
+/// if a forged name or a proof arrives.
 #[derive(Debug)]
 struct Upstream;
 

@@ -65,8 +65,8 @@ fn reachable<'a>(imports: &'a Imports, start: &str) -> BTreeSet<&'a str> {
 
 /// Imports of a group whose removal opens all its cycles: few, but not always the fewest.
 ///
-/// The files are put in an order in which most imports lead forward (Eades, Lin and Smyth, 1993); the others are the
-/// answer.
+/// The files are put in an order in which most imports lead forward (Eades, Lin and Smyth, 1993); the others
+/// are the answer.
 pub(crate) fn backward<'a>(imports: &Imports, group: &BTreeSet<&'a str>) -> Vec<(&'a str, &'a str)> {
     let weight = |file: &str, from: &str| {
         imports.get(file).and_then(|all| all.get(from)).map_or(0, |items| items.len())

@@ -1,4 +1,5 @@
-//! The structure of the crate: rooms import only rooms above them, and no files import each other in a circle.
+//! The structure of the crate: rooms import only rooms above them, and no files import each other in a
+//! circle.
 //!
 //! This binary does not depend on the crate, so it can also be built alone:
 //! `rustc --edition 2024 --test -o target/structure tests/structure/main.rs && target/structure`.
@@ -13,8 +14,8 @@ use crate::modules::{Crate, Files};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The rooms of `src/`, from the bottom up: each may import those before it in this list, never those after it.
-/// ARCHITECTURE.md describes them.
+/// The rooms of `src/`, from the bottom up: each may import those before it in this list, never those after
+/// it. ARCHITECTURE.md describes them.
 const ROOMS: &[&str] = &[
     "clock",
     "utc",
@@ -52,7 +53,8 @@ const ROOMS: &[&str] = &[
     "documents",
 ];
 
-/// The room of a file: its first folder, or its name. The root of the crate is no room; it may import every room.
+/// The room of a file: its first folder, or its name. The root of the crate is no room; it may import every
+/// room.
 fn room(file: &str) -> &str {
     file.split('/').next().unwrap_or(file).trim_end_matches(".rs")
 }

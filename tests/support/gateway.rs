@@ -97,8 +97,8 @@ impl Gateway {
         })
     }
 
-    /// Like `start`, with a file system of this size in `folder`, which only the gateway sees. Returns `None` if the system
-    /// does not allow that.
+    /// Like `start`, with a file system of this size in `folder`, which only the gateway sees. Returns `None`
+    /// if the system does not allow that.
     pub(crate) fn start_on_small_disk(config: &Config, folder: &Path, size: &str) -> Option<Self> {
         let mount = format!("mount -t tmpfs -o size={size},mode=700 tmpfs \"$0\"");
         let unshare = |script: &str| {
@@ -238,8 +238,8 @@ impl Gateway {
         }
     }
 
-    /// Waits until everything that the process wrote has been read, which other threads do. A process that took over
-    /// keeps the streams open, so the wait has a limit.
+    /// Waits until everything that the process wrote has been read, which other threads do. A process that
+    /// took over keeps the streams open, so the wait has a limit.
     fn read_to_the_end(&self) {
         let limit = Duration::from_millis(500);
         let streams = self.logs.lock();
@@ -366,7 +366,8 @@ pub(crate) fn finish(mut command: Command, limit: Duration) -> Output {
     Output { code: child.wait().expect("its status").code(), stdout, stderr }
 }
 
-/// Returns the gateway under test: the one that cargo has built for the tests, unless `TOLLGATE_PROGRAM` names another.
+/// Returns the gateway under test: the one that cargo has built for the tests, unless `TOLLGATE_PROGRAM`
+/// names another.
 pub(crate) fn program() -> OsString {
     std::env::var_os("TOLLGATE_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_tollgate").into())
 }

@@ -111,8 +111,9 @@ impl H2Upstream {
                                 }
                             }
                         }
-                        // Another test may start a process at this moment, and that process has a copy of every socket
-                        // until its `exec`. Such a copy keeps a socket open that is only dropped here.
+                        // Another test may start a process at this moment, and that process has a copy of
+                        // every socket until its `exec`. Such a copy keeps a socket open that is only dropped
+                        // here.
                         if let Ok(socket) = handle {
                             let _ = socket.shutdown(Shutdown::Both);
                         }

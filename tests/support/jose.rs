@@ -64,8 +64,8 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Returns the time in Unix seconds, rounded up: a gateway refuses what may have been signed before it started, and a test
-/// starts one and signs within one second.
+/// Returns the time in Unix seconds, rounded up: a gateway refuses what may have been signed before it
+/// started, and a test starts one and signs within one second.
 pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs() + 1
 }

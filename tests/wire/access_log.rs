@@ -339,8 +339,8 @@ fn a_file_is_appended_to_and_reopened_on_sighup() {
     let before = fs::read_to_string(&rotated).expect("the rotated file");
     assert!(before.contains("\"/before\"") && !before.contains("\"/after\""), "{before}");
     assert!(!gateway.gateway.written().contains("\"/before\""), "the log is in the file alone");
-    // An invalid configuration does not stop the log from reopening either. The file is renamed before that: the gateway may
-    // notice the change before the signal comes.
+    // An invalid configuration does not stop the log from reopening either. The file is renamed before that:
+    // the gateway may notice the change before the signal comes.
     fs::rename(&path, path.with_extension("log.2")).expect("a rename");
     fs::write(gateway.gateway.dir().join("gateway.toml"), "broken").expect("gateway.toml");
     gateway.gateway.signal("HUP");

@@ -1,5 +1,5 @@
-//! Client certificates are verified when they are used. Neither a resumed TLS session nor an open connection keeps
-//! the trust in a certificate alive.
+//! Client certificates are verified when they are used. Neither a resumed TLS session nor an open connection
+//! keeps the trust in a certificate alive.
 
 use crate::support::certificates::{Authority, self_signed};
 use crate::support::config::SECRET;
@@ -31,8 +31,8 @@ fn hello(marker: &str, token: &str) -> Vec<u8> {
     get(&format!("/hello?m={marker}"), &[&format!("Authorization: Bearer {token}")])
 }
 
-/// A gateway with the client `machine`, whose certificate the CA has signed and whose tokens are bound to it, and the
-/// client `plain` with a secret.
+/// A gateway with the client `machine`, whose certificate the CA has signed and whose tokens are bound to it,
+/// and the client `plain` with a secret.
 fn config(ca: &Path, upstream: SocketAddr) -> Config {
     Config::bare()
         .listen("https://127.0.0.1:0")
@@ -47,7 +47,8 @@ fn config(ca: &Path, upstream: SocketAddr) -> Config {
         .route("path = \"/hello\"\nscopes = [\"read\"]\nupstream = \"api\"")
 }
 
-/// Adds the client `own`, which is registered with its certificate. The handshake then accepts every certificate.
+/// Adds the client `own`, which is registered with its certificate. The handshake then accepts every
+/// certificate.
 fn with_registered(config: Config, own: &Identity) -> Config {
     let thumbprint = encode(&Sha256::digest(&own.certificate));
     config.table(&format!(
@@ -72,7 +73,8 @@ fn anew(gateway: &Gateway, identity: &Identity, request: &[u8]) -> Option<TestRe
     conn.try_read(false).ok()
 }
 
-/// Asserts that the certificate of a connection opens nothing, and that the client has to leave the connection.
+/// Asserts that the certificate of a connection opens nothing, and that the client has to leave the
+/// connection.
 #[track_caller]
 fn assert_refused(answer: &TestResponse, conn: &mut Conn, error: &str) {
     if error == "invalid_token" {

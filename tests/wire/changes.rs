@@ -1,4 +1,5 @@
-//! Staged changes with the real program: drafts, commits that are interrupted at every step, confirmation and rollback.
+//! Staged changes with the real program: drafts, commits that are interrupted at every step, confirmation and
+//! rollback.
 
 use crate::support::config::{SECRET, cheap_hash};
 use crate::support::gateway::{Output, finish};

@@ -376,7 +376,8 @@ fn a_disconnected_client_frees_every_resource() {
     falls_to(&gateway, before + CLIENTS + 200 / 4);
 }
 
-/// A flood of connections does not take the descriptors that the connections in use need to reach their servers.
+/// A flood of connections does not take the descriptors that the connections in use need to reach their
+/// servers.
 #[test]
 fn a_flood_of_connections_leaves_descriptors_for_the_upstreams() {
     let server = Server::start();

@@ -49,7 +49,8 @@ fn issue_until(fixture: &Fixture, until: u16) -> Vec<String> {
     }
 }
 
-/// Takes the ability to write from a gateway and gives it back. `state` is its folder as this process sees it.
+/// Takes the ability to write from a gateway and gives it back. `state` is its folder as this process sees
+/// it.
 fn loses_nothing(fixture: Fixture, state: &Path, breaks: impl Fn(&Fixture, bool)) {
     let mut live = vec![fixture.token("server", "read")];
     let (ended, late) = (fixture.token("server", "read"), fixture.token("server", "read"));
@@ -105,7 +106,8 @@ fn a_disk_that_fails_loses_nothing() {
     let process = Pid::from_raw(gateway.pid().cast_signed()).expect("a process");
     let maximum = getrlimit(Resource::Fsize).maximum;
     loses_nothing(Fixture { gateway, upstream }, state.path(), |_, broken| {
-        // Each write fails as if the disk had an error. The gateway is not killed by the signal that comes with it.
+        // Each write fails as if the disk had an error. The gateway is not killed by the signal that comes
+        // with it.
         let current = if broken { Some(0) } else { maximum };
         prlimit(Some(process), Resource::Fsize, Rlimit { current, maximum }).expect("a limit");
     });

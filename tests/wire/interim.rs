@@ -1,5 +1,5 @@
-//! Interim responses (RFC 9110 §15.2) on connections that speak HTTP/2: from servers of both protocols, to clients of
-//! both.
+//! Interim responses (RFC 9110 §15.2) on connections that speak HTTP/2: from servers of both protocols, to
+//! clients of both.
 
 use crate::support::h2_upstream::{Act, H2Upstream};
 use crate::support::{Config, Conn, Fixture, Gateway, Next, get};

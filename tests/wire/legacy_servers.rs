@@ -1,4 +1,5 @@
-//! Servers that need a `Host` of their own, a length in front of every body, or a connection that is not too old.
+//! Servers that need a `Host` of their own, a length in front of every body, or a connection that is not too
+//! old.
 
 use crate::support::frames::{END_HEADERS, Frames, Outcome, block, frame};
 use crate::support::h2_upstream::{H2Upstream, fine};

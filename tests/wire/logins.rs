@@ -1,5 +1,5 @@
-//! Logins that authenticate a connection (NTLM, Negotiate): the upstream connection that carries one serves its client
-//! connection and nobody else.
+//! Logins that authenticate a connection (NTLM, Negotiate): the upstream connection that carries one serves
+//! its client connection and nobody else.
 
 use crate::support::tls::H2;
 use crate::support::upstream::{Recorded, ok};
@@ -20,7 +20,8 @@ enum State {
 
 /// Answers like a server that authenticates connections: with the name of the connection's user, or 401.
 ///
-/// `Negotiate NAME` logs in with one request, NTLM with the usual three: `NTLM one`, a challenge, `NTLM three NAME`.
+/// `Negotiate NAME` logs in with one request, NTLM with the usual three: `NTLM one`, a challenge,
+/// `NTLM three NAME`.
 fn log_in(
     connections: &Mutex<HashMap<SocketAddr, State>>,
     seen: &Recorded,
@@ -82,7 +83,8 @@ fn a_login_is_never_used_for_a_stranger() {
     let mut waiting = Vec::new();
     for round in 0..20 {
         let mut alice = gateway.connect();
-        // Half of the rounds log in by a request that says so, half by a handshake that the response announces.
+        // Half of the rounds log in by a request that says so, half by a handshake that the response
+        // announces.
         let login = if round % 2 == 0 {
             user(&mut alice, "/public/app", &["Authorization: Negotiate alice"])
         } else {

@@ -1,4 +1,5 @@
-//! Routes in shadow mode: a legacy API whose callers move to tokens one by one, and none of them has an outage.
+//! Routes in shadow mode: a legacy API whose callers move to tokens one by one, and none of them has an
+//! outage.
 
 use crate::support::config::SECRET;
 use crate::support::metrics::Scrape;
@@ -104,7 +105,8 @@ fn five_callers_move_to_tokens_without_an_outage() {
         caller.get_token(&gateway, caller.name, SECRET);
     }
 
-    // In shadow mode, everybody gets through. Only tokens that would have passed have the credentials of the upstream.
+    // In shadow mode, everybody gets through. Only tokens that would have passed have the credentials of the
+    // upstream.
     let seen: Vec<Recorded> =
         callers.iter().map(|caller| caller.call(&gateway, &upstream, "shadow")).collect();
     let identities: Vec<_> = seen

@@ -1,4 +1,5 @@
-//! Traces: one span for each request with the upstream's as its child, sent to a collector that reads OTLP over HTTP.
+//! Traces: one span for each request with the upstream's as its child, sent to a collector that reads OTLP
+//! over HTTP.
 
 use crate::support::metrics::Scrape;
 use crate::support::upstream::Recorded;

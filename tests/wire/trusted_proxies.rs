@@ -56,8 +56,8 @@ fn forwarding_fields_of_other_clients_are_replaced() {
     }
 }
 
-/// Failed authentications count for the address that trusted proxies report, so clients of one proxy do not lock each
-/// other out. What a client claims about itself does not matter.
+/// Failed authentications count for the address that trusted proxies report, so clients of one proxy do not
+/// lock each other out. What a client claims about itself does not matter.
 #[test]
 fn failures_count_for_the_client_behind_the_proxies() {
     let try_secret = |gateway: &Gateway, client: &str, forwarded: &[&str]| {

@@ -221,7 +221,8 @@ fn a_request_is_retried_at_most_as_often_as_configured() {
     let (gateway, upstream, bearer) = own();
     upstream.on_bytes("/api/all-close", Next::Close, "");
     let mut conn = Conn::plain(gateway.plain());
-    // A kept connection first: the server closes it with the request on its way, and the new one after it, too.
+    // A kept connection first: the server closes it with the request on its way, and the new one after it,
+    // too.
     conn.request(get("/hello?m=warm", &[&bearer])).status(200);
     conn.request(get("/api/all-close?m=most", &[&bearer])).problem(502);
     assert_eq!(upstream.requests("m=most").len(), 2, "retries = 1");

@@ -1,8 +1,9 @@
-//! Fuzz targets for whatever reads bytes of an outsider. Each compares with a reader that is as plain as can be, or
-//! asserts what must hold of everything that is accepted.
+//! Fuzz targets for whatever reads bytes of an outsider. Each compares with a reader that is as plain as can
+//! be, or asserts what must hold of everything that is accepted.
 //!
-//! libFuzzer runs them for as long as you like (`../any.rs`); the tests of this crate run each over its seeds, over
-//! mutations of them and over random bytes, in a few seconds. README.md in the folder above says how.
+//! libFuzzer runs them for as long as you like (`../any.rs`); the tests of this crate run each over its
+//! seeds, over mutations of them and over random bytes, in a few seconds. README.md in the folder above says
+//! how.
 
 use arbitrary::{Arbitrary, Unstructured};
 

@@ -44,8 +44,8 @@ impl Explanation<'_> {
         matches!(self.verdict, Verdict::Refused { .. } | Verdict::Preflight { allowed: false })
     }
 
-    /// Returns what a client must name in its token request to get a token for this request, if the request is
-    /// accepted. It is empty if the token that the client gets by default is enough.
+    /// Returns what a client must name in its token request to get a token for this request, if the request
+    /// is accepted. It is empty if the token that the client gets by default is enough.
     pub(crate) fn token_request(&self, config: &Config, credential: &Credential) -> Vec<String> {
         let mut asked = Vec::new();
         let (Verdict::Passes { .. }, Some(route), Credential::Client { id, audience, .. }) =

@@ -52,8 +52,8 @@ impl SampleRequest {
         self.target.authority.as_deref().unwrap_or(ANY_HOST)
     }
 
-    /// Returns the URL that a DPoP proof for the request names, which has no query. A request without a host goes to the
-    /// issuer's.
+    /// Returns the URL that a DPoP proof for the request names, which has no query. A request without a host
+    /// goes to the issuer's.
     pub(super) fn url(&self, issuer: &str) -> String {
         let origin = match (&self.target.authority, PublicOrigin::of_url(issuer)) {
             (None, Some(issuer)) => issuer.to_string(),

@@ -145,7 +145,8 @@ pub(super) async fn undo(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rollback {
-    /// Whether secrets of clients and `[admin]` stay as they are today. Otherwise secrets that were reset become good again.
+    /// Whether secrets of clients and `[admin]` stay as they are today. Otherwise secrets that were reset
+    /// become good again.
     #[serde(default = "keep")]
     keep_today: bool,
 }

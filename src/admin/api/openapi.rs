@@ -8,8 +8,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    access, audit, clients, commits, drafts, history, live, previews, questions, routes, scopes, shadow,
-    status, tokens, upstreams,
+    access, audit, clients, commits, drafts, history, live, previews, questions, registered, routes, scopes,
+    shadow, status, tokens, upstreams,
 };
 
 #[derive(OpenApi)]
@@ -28,6 +28,7 @@ use super::{
         access::matrix_page,
         clients::list,
         clients::one,
+        registered::list,
         tokens::list,
         tokens::revoke,
         questions::explain,

@@ -26,8 +26,8 @@ pub(super) struct GrantsView {
     stale: bool,
     /// What only an owner may commit.
     owner_only: Vec<String>,
-    /// What it grants and takes away, widening first; `null` if the caller may not have it compiled, or if the changed
-    /// configuration has errors.
+    /// What it grants and takes away, widening first; `null` if the caller may not have it compiled, or if
+    /// the changed configuration has errors.
     grants: Option<Vec<GrantView>>,
     /// The keys whose change needs a restart.
     needs_restart: Vec<String>,

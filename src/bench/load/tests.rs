@@ -100,8 +100,8 @@ fn other_statuses_and_lost_connections_are_counted_as_errors() {
     assert_eq!(tally.faults.into_iter().collect::<Vec<_>>(), [(Fault::Connect, 4)]);
 }
 
-/// If a server stalls for a while, all requests that were due in that time are slow, not only the one that was sent
-/// (coordinated omission).
+/// If a server stalls for a while, all requests that were due in that time are slow, not only the one that
+/// was sent (coordinated omission).
 #[test]
 fn a_stall_delays_all_requests_that_were_due() {
     const STALL: Duration = Duration::from_millis(400);

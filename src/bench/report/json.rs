@@ -1,7 +1,7 @@
 //! The outcome as JSON, for scripts.
 //!
-//! The document names its schema (`"schema": "tollgate-bench/1"`). A schema version only gains keys. Times are
-//! microseconds unless the key ends with `_s`. An unknown figure is null.
+//! The document names its schema (`"schema": "tollgate-bench/1"`). A schema version only gains keys. Times
+//! are microseconds unless the key ends with `_s`. An unknown figure is null.
 
 use serde_json::{Map, Value, json};
 

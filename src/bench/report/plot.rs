@@ -246,7 +246,8 @@ pub(super) fn ticks(most: f64) -> Vec<f64> {
     (0..).map(|n| f64::from(n) * step).take_while(|tick| *tick < most + step).take(12).collect()
 }
 
-/// Returns ticks at 1, 2 and 5 times the powers of ten around the values, or only at the powers if those are too many.
+/// Returns ticks at 1, 2 and 5 times the powers of ten around the values, or only at the powers if those are
+/// too many.
 fn log_ticks(least: f64, greatest: f64) -> Vec<f64> {
     let least = least.max(0.01);
     let greatest = greatest.max(least * 1.01);

@@ -1,7 +1,7 @@
 //! Whatever an editor submits, operations or a text, no difference that only owners may make is committed.
 //!
-//! What owners guard is read from the compiled configurations here, while the code under test compares texts: the two ways
-//! must agree.
+//! What owners guard is read from the compiled configurations here, while the code under test compares texts:
+//! the two ways must agree.
 
 use std::collections::BTreeSet;
 
@@ -153,8 +153,8 @@ fn submitted(random: &mut Random) -> Value {
     }
 }
 
-/// Everything in a compiled configuration that only owners change. Each entry of `after` that is not in `before` would be a
-/// breach, and so would be another first part.
+/// Everything in a compiled configuration that only owners change. Each entry of `after` that is not in
+/// `before` would be a breach, and so would be another first part.
 fn guarded(config: &Config) -> (String, BTreeSet<String>) {
     let fixed = format!(
         "{:?} {:?} {:?} {:?} {:?} {:?}",

@@ -24,22 +24,23 @@ const HIGHEST_RATE: f64 = 1e6;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The origin of the gateway. Default: the configuration's first listener or, if nothing listens there, a temporary
-    /// gateway as with --own.
+    /// The origin of the gateway. Default: the configuration's first listener or, if nothing listens there, a
+    /// temporary gateway as with --own.
     #[arg(long, value_name = "URL", conflicts_with = "own")]
     url: Option<String>,
-    /// Start a temporary gateway of this configuration on a free port, in front of a stand-in API. It has no limits
-    /// (rate_limit, max_in_flight, allow, deny), and a client that exists only there.
+    /// Start a temporary gateway of this configuration on a free port, in front of a stand-in API. It has no
+    /// limits (rate_limit, max_in_flight, allow, deny), and a client that exists only there.
     #[arg(long)]
     own: bool,
-    /// Allow a gateway, or an API behind it, on another machine. Make sure that nobody else needs it meanwhile.
+    /// Allow a gateway, or an API behind it, on another machine. Make sure that nobody else needs it
+    /// meanwhile.
     #[arg(long)]
     remote: bool,
     /// The client whose tokens are used. Needed unless only one client can get tokens with a secret.
     #[arg(long, value_name = "ID", conflicts_with = "own")]
     client: Option<String>,
-    /// The client's secret. Other users of this machine can see arguments: better set TOLLGATE_CLIENT_SECRET, or pipe the
-    /// secret in.
+    /// The client's secret. Other users of this machine can see arguments: better set TOLLGATE_CLIENT_SECRET,
+    /// or pipe the secret in.
     #[arg(long, value_name = "SECRET", allow_hyphen_values = true, conflicts_with = "own")]
     secret: Option<String>,
     /// A scope of the tokens; may be given several times. Default: the scopes that the route needs.
@@ -48,13 +49,15 @@ pub(in crate::cli) struct Arguments {
     /// The protected route. Default: the first one for GET that the client gets through.
     #[arg(long, num_args = 2, value_names = ["METHOD", "PATH"])]
     route: Option<Vec<String>>,
-    /// The public route to compare with. Default: the first one for GET. A temporary gateway has one of its own.
+    /// The public route to compare with. Default: the first one for GET. A temporary gateway has one of its
+    /// own.
     #[arg(long, num_args = 2, value_names = ["METHOD", "PATH"], conflicts_with = "own")]
     public_route: Option<Vec<String>>,
     /// The scenarios, separated by commas. Default: all that the gateway has (`invalid` only with --own).
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     scenario: Vec<Kind>,
-    /// How many requests are in flight. HTTP/1.1 uses a connection for each, --http2 one connection per thread.
+    /// How many requests are in flight. HTTP/1.1 uses a connection for each, --http2 one connection per
+    /// thread.
     #[arg(long, value_name = "N", default_value = "32")]
     connections: NonZeroUsize,
     /// How many threads make the load. Default: half as many as there are cores.

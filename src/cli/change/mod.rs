@@ -40,8 +40,8 @@ pub(super) enum Command {
     Add {
         /// The id of the draft.
         draft: String,
-        /// The operation in JSON, such as '{"op": "scope_add", "name": "read", "description": "Read"}'. `-` reads it from
-        /// standard input.
+        /// The operation in JSON, such as '{"op": "scope_add", "name": "read", "description": "Read"}'. `-`
+        /// reads it from standard input.
         #[arg(value_name = "JSON")]
         operation: String,
     },

@@ -15,8 +15,8 @@ use crate::cli::output;
 pub(in crate::cli) struct Arguments {
     /// The id of the draft.
     draft: String,
-    /// Print only the difference of the texts, as a patch for the place where the configuration is kept. Credentials in it
-    /// are hidden.
+    /// Print only the difference of the texts, as a patch for the place where the configuration is kept.
+    /// Credentials in it are hidden.
     #[arg(long)]
     patch: bool,
     /// Print JSON, for scripts.

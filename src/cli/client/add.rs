@@ -24,7 +24,8 @@ pub(in crate::cli) struct Arguments {
     /// A scope that the client may ask for; may be given several times.
     #[arg(long = "scope", value_name = "SCOPE", add = ArgValueCompleter::new(scopes))]
     scopes: Vec<String>,
-    /// A scope of the client that its tokens have if the token request names none; may be given several times.
+    /// A scope of the client that its tokens have if the token request names none; may be given several
+    /// times.
     #[arg(long = "default-scope", value_name = "SCOPE", add = ArgValueCompleter::new(scopes))]
     default_scopes: Vec<String>,
     /// The lifetime of the client's tokens, such as 5m. Default: that of [token_service].

@@ -7,13 +7,12 @@ use serde_json::Value;
 
 use super::usage::Usage;
 use super::{secrets, show};
-use crate::change::environment::read_config;
 use crate::cli::failure::Failure;
-use crate::cli::output;
+use crate::cli::{output, with_registered};
 use crate::config::{Client, ShownDuration};
 
 pub(super) fn list(path: &Path, json: bool) -> Result<(), Failure> {
-    let config = read_config(path)?;
+    let config = with_registered::read(path)?;
     let now = SystemTime::now();
     let usage = Usage::read(&config, now);
     if json {
@@ -35,7 +34,8 @@ pub(super) fn list(path: &Path, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns a row for each way in which a client may authenticate. The first row also has what all of them share.
+/// Returns a row for each way in which a client may authenticate. The first row also has what all of them
+/// share.
 fn rows_of(client: &Client, usage: &Usage) -> Vec<Vec<String>> {
     let scopes = if client.scopes.is_empty() { "-" } else { client.scopes.as_str() };
     let mut first = vec![

@@ -9,8 +9,8 @@ use crate::cli::output;
 use crate::config::Config;
 use crate::gateway::change_control;
 
-/// Opens the configuration, makes changes in it with `change`, and saves it. Returns what `change` returns, and the
-/// configuration.
+/// Opens the configuration, makes changes in it with `change`, and saves it. Returns what `change` returns,
+/// and the configuration.
 ///
 /// If the history cannot be written, the edit is made anyway, and a running gateway records it as an edit by
 /// hand.

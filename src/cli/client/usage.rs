@@ -18,8 +18,8 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    /// Reads what the gateway of this configuration records. If that fails, prints a note and continues without
-    /// records.
+    /// Reads what the gateway of this configuration records. If that fails, prints a note and continues
+    /// without records.
     pub(super) fn read(config: &Config, now: SystemTime) -> Self {
         let has_secrets = config.clients.iter().any(|client| client.authentication.secret.is_some());
         let seen = secret_usage::recorded(config).unwrap_or_else(|error| {
@@ -62,8 +62,8 @@ impl Usage {
         })
     }
 
-    /// Returns the warnings about each of a client's secrets, in their order: that it has expired, or is still used shortly
-    /// before that.
+    /// Returns the warnings about each of a client's secrets, in their order: that it has expired, or is
+    /// still used shortly before that.
     pub(super) fn warnings(&self, client: &Client) -> Vec<Vec<String>> {
         let secrets = client.authentication.secret.iter().flat_map(|secret| &secret.secrets);
         let seen = |secret: &ClientSecret| {

@@ -50,8 +50,8 @@ pub(in crate::cli) struct Arguments {
     pub(super) method: String,
     /// The URL of the request, or its path.
     pub(super) url: String,
-    /// The client that makes the request, with all its scopes (or those of --scope). With --token: the client that asks
-    /// the gateway about the token.
+    /// The client that makes the request, with all its scopes (or those of --scope). With --token: the client
+    /// that asks the gateway about the token.
     #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(clients))]
     pub(super) client: Option<String>,
     /// The token of the request. A running gateway is asked about it by introspection, as --client.
@@ -60,8 +60,8 @@ pub(in crate::cli) struct Arguments {
     /// A scope that the token has; may be given several times.
     #[arg(long = "scope", value_name = "SCOPE", add = ArgValueCompleter::new(scopes))]
     pub(super) scopes: Vec<String>,
-    /// The resource that the token is for (RFC 8707). Default: with --client, the one that the route needs if the
-    /// client may ask for it; otherwise none.
+    /// The resource that the token is for (RFC 8707). Default: with --client, the one that the route needs if
+    /// the client may ask for it; otherwise none.
     #[arg(long, value_name = "URI")]
     pub(super) audience: Option<String>,
     /// The address that the request comes from. Default: address lists are shown but not applied.
@@ -76,7 +76,8 @@ pub(in crate::cli) struct Arguments {
     /// The size of the request's body, as in 12KiB.
     #[arg(long, value_name = "SIZE")]
     pub(super) body: Option<String>,
-    /// The secret of the client that asks about the token. Better: set TOLLGATE_CLIENT_SECRET, or pipe the secret in.
+    /// The secret of the client that asks about the token. Better: set TOLLGATE_CLIENT_SECRET, or pipe the
+    /// secret in.
     #[arg(long, value_name = "SECRET", requires = "token", allow_hyphen_values = true)]
     pub(super) secret: Option<String>,
     /// The gateway to ask about the token. Default: the configuration's first listener.
@@ -85,8 +86,8 @@ pub(in crate::cli) struct Arguments {
     /// Do not verify the gateway's certificate.
     #[arg(short = 'k', long, requires = "token")]
     pub(super) insecure: bool,
-    /// The expected outcome, for tests: `pass`, `endpoint`, or the status of the refusal, as in 401. The exit code is 0
-    /// if it is the outcome, and 1 if not.
+    /// The expected outcome, for tests: `pass`, `endpoint`, or the status of the refusal, as in 401. The exit
+    /// code is 0 if it is the outcome, and 1 if not.
     #[arg(long, value_name = "OUTCOME")]
     pub(super) expect: Option<Expected>,
     /// Print JSON, for scripts.

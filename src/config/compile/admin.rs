@@ -110,8 +110,8 @@ fn user(name: &str, value: Value<'_>) -> Option<AdminUser> {
     })?
 }
 
-/// Refuses what the admin listener would make reachable or would collide with: an upstream with its address, and a listener
-/// of `[metrics]` or `[demo]` on it.
+/// Refuses what the admin listener would make reachable or would collide with: an upstream with its address,
+/// and a listener of `[metrics]` or `[demo]` on it.
 pub(super) fn separate(
     value: &Value<'_>,
     admin: &Admin,

@@ -288,12 +288,14 @@ fn hash(value: Value<'_>, how: &str) -> Option<SecretHash> {
     )
 }
 
-/// The work of the cheapest parameters that OWASP recommends for argon2id (m=7168, t=5; the others are above).
+/// The work of the cheapest parameters that OWASP recommends for argon2id (m=7168, t=5; the others are
+/// above).
 const LEAST_WORK: u64 = 7168 * 5;
 /// Eight times the work of the hashes that `tollgate client add` makes.
 const MOST_WORK: u64 = 8 * 19_456 * 2;
 
-/// Warns about a hash that does not protect a weak secret, or that costs much processor time at each first use.
+/// Warns about a hash that does not protect a weak secret, or that costs much processor time at each first
+/// use.
 fn warn_if_absurd(value: &Value<'_>, hash: &SecretHash) {
     if hash.cost() < LEAST_WORK {
         value.warn(

@@ -29,8 +29,8 @@ pub(super) fn cors(value: &Value<'_>, route_methods: &Methods) -> Option<Cors> {
     })?
 }
 
-/// Reads `{ origins = [..], headers = [..], max_age = "10m" }` of the OAuth endpoints, whose methods are known and which
-/// take no credentials of the browser.
+/// Reads `{ origins = [..], headers = [..], max_age = "10m" }` of the OAuth endpoints, whose methods are
+/// known and which take no credentials of the browser.
 pub(super) fn of_endpoints(value: &Value<'_>) -> Option<Cors> {
     value.table("{ origins = [\"https://docs.example.com\"], … }", |table| {
         let origins_value =

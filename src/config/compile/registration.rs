@@ -104,7 +104,8 @@ fn token(name: &str, value: &Value<'_>, templates: &[&str]) -> Option<InitialAcc
     value.table("a table: [token_service.registration.tokens.NAME]", |table| {
         let digest = table.need(
             "digest",
-            "the SHA-256 of the token; `tollgate registration token NAME` makes a token and puts its digest here",
+            "the SHA-256 of the token; `tollgate registration token NAME` makes a token and puts its digest \
+             here",
         );
         let digest = digest.and_then(|value| digest_of(value.secret()));
         let template = table.need("template", "the name of a template");
@@ -139,8 +140,8 @@ fn digest_of(value: Value<'_>) -> Option<[u8; 32]> {
     digest.and_then(|digest| digest.try_into().ok()).map_or_else(
         || {
             value.invalid(
-                "must be \"sha256:\" and the SHA-256 of the token in base64url; `tollgate registration token NAME` \
-                 makes both. The token itself must not be in the file",
+                "must be \"sha256:\" and the SHA-256 of the token in base64url; `tollgate registration token \
+                 NAME` makes both. The token itself must not be in the file",
             )
         },
         Some,

@@ -215,8 +215,8 @@ fn route(
     })
 }
 
-/// Reads `mode`. A public route has nothing to enforce. The client certificate of an upstream is part of the connection, so
-/// it cannot be left out for requests without a token as other credentials are.
+/// Reads `mode`. A public route has nothing to enforce. The client certificate of an upstream is part of the
+/// connection, so it cannot be left out for requests without a token as other credentials are.
 fn mode(table: &mut Table<'_>, access: Option<&Access>, default: Mode, has_certificate: bool) -> Mode {
     let (mode, value) = server::mode(table, default);
     if access != Some(&Access::Public) {

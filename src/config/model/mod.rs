@@ -108,8 +108,8 @@ impl Config {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum StoreKind {
-    /// In memory, and in a journal in [`Server::state_dir`] if that folder can be used; otherwise in memory alone. The
-    /// file does not say which kind.
+    /// In memory, and in a journal in [`Server::state_dir`] if that folder can be used; otherwise in memory
+    /// alone. The file does not say which kind.
     #[default]
     JournalIfPossible,
     /// In memory, and in a journal in [`Server::state_dir`].

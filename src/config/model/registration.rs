@@ -15,7 +15,8 @@ pub struct Registration {
     pub endpoint: String,
     /// The most registered clients.
     pub max_clients: NonZeroU32,
-    /// The most requests a minute to register with one initial access token; ten times as many for an address.
+    /// The most requests a minute to register with one initial access token; ten times as many for an
+    /// address.
     pub max_per_minute: NonZeroU32,
     /// The bounds of what clients may register, in the order of the file; names are distinct.
     pub templates: Vec<RegistrationTemplate>,

@@ -102,8 +102,9 @@ impl Route {
         self.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
     }
 
-    /// Returns the name of the route in metrics, logs and the state folder, such as `GET,HEAD api.example.com/orders/*`.
-    /// Methods and host are included only if the route has them. No two routes have the same name.
+    /// Returns the name of the route in metrics, logs and the state folder, such as
+    /// `GET,HEAD api.example.com/orders/*`. Methods and host are included only if the route has them. No two
+    /// routes have the same name.
     #[cfg(feature = "gateway")]
     pub(crate) fn label(&self) -> String {
         let methods = match &self.methods {

@@ -73,8 +73,8 @@ pub struct Listener {
     pub address: SocketAddr,
     /// The protocol it speaks.
     pub protocol: ListenerProtocol,
-    /// The addresses whose connections begin with a PROXY protocol header (v1 or v2), which is believed. Connections from
-    /// others are refused. `None` if there is no such header.
+    /// The addresses whose connections begin with a PROXY protocol header (v1 or v2), which is believed.
+    /// Connections from others are refused. `None` if there is no such header.
     pub proxy_protocol: Option<Vec<AddressRange>>,
     /// The position in the file; the start of the file for the default listener.
     pub position: Position,
@@ -123,8 +123,8 @@ pub struct ServerTls {
 pub enum ServerCertificate {
     /// Made once and kept in [`Server::state_dir`].
     SelfSigned,
-    /// PEM files: at least one certificate. The name that a client sends (SNI) picks one of them; the first is for
-    /// clients that send no name, or one that no certificate has.
+    /// PEM files: at least one certificate. The name that a client sends (SNI) picks one of them; the first
+    /// is for clients that send no name, or one that no certificate has.
     Files(Vec<CertificateFiles>),
 }
 
@@ -248,7 +248,8 @@ pub struct TokenService {
     pub max_tokens_per_client: NonZeroU32,
     /// When failed client authentications are answered with 429.
     pub throttle: Throttle,
-    /// Cross-origin requests from browsers to the endpoints; `None` allows none. Its methods are those of each endpoint.
+    /// Cross-origin requests from browsers to the endpoints; `None` allows none. Its methods are those of
+    /// each endpoint.
     pub cors: Option<Cors>,
     /// The realm of challenges. It can be put into a quoted string without escapes.
     pub realm: String,

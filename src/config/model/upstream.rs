@@ -269,8 +269,8 @@ pub struct UpstreamTls {
     pub client_certificate: Option<CertificateFiles>,
     /// The name that the certificates must have, never empty; `None` is the host of the server's URL.
     pub server_name: Option<Host>,
-    /// The SHA-256 digests of the public keys (SubjectPublicKeyInfo) that the servers' certificates may have; empty is
-    /// any key. Without `ca`, nothing else about a certificate is verified.
+    /// The SHA-256 digests of the public keys (SubjectPublicKeyInfo) that the servers' certificates may have;
+    /// empty is any key. Without `ca`, nothing else about a certificate is verified.
     pub pins: Vec<[u8; 32]>,
     /// Whether any certificate is accepted. Never together with `ca` or `pins`.
     pub insecure_skip_verify: bool,

@@ -153,8 +153,22 @@ fn everything_in_server_and_token_service_arrives() {
             "/.well-known/oauth-authorization-server/tokens",
             "/.well-known/oauth-protected-resource",
             "/.well-known/oauth-protected-resource/tokens",
+            "/register",
         ]
     );
+    let registration = service.registration.as_ref().unwrap();
+    assert_eq!((registration.max_clients.get(), registration.max_per_minute.get()), (50, 3));
+    let template = &registration.templates[0];
+    assert_eq!((template.name.as_str(), template.scopes.as_str()), ("partner", "read write"));
+    assert_eq!((template.default_scopes.as_str(), template.token_lifetime), ("read", SECOND * 60));
+    assert_eq!((template.methods.len(), template.audiences.len()), (2, 1));
+    assert_eq!((template.max_clients.get(), template.unused_expiry), (5, SECOND * 30 * 86_400));
+    assert!(template.dpop_bound_tokens);
+    let token = &registration.tokens[0];
+    assert_eq!((token.name.as_str(), token.template.as_str(), token.digest), ("ci", "partner", [0; 32]));
+    assert_eq!((token.max_uses.map(NonZeroU32::get), token.expires.is_some()), (Some(2), true));
+    assert_eq!(registration.disabled_clients, ["reg_AAAAAAAAAAAAAAAAAAAAAA"]);
+    assert_eq!(registration.removed_clients, ["reg_BBBBBBBBBBBBBBBBBBBBBB"]);
     assert_eq!(service.token_lifetime, SECOND * 120);
     assert_eq!((service.max_tokens.get(), service.max_tokens_per_client.get()), (1_000, 10));
     assert_eq!((service.throttle.failures.get(), service.throttle.per), (3, SECOND * 30));

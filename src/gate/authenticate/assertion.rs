@@ -25,10 +25,10 @@ const LEEWAY: u64 = 30;
 impl Gate {
     /// Authenticates the client that has signed an assertion.
     ///
-    /// There is nothing to guess about a signature, so failures are never refused for their number: forgeries lock out
-    /// neither the holder of the key nor anybody else at its address. What they cost is bounded in another way: once an
-    /// address has sent many, its signatures wait for the turn of its network on the hashing threads, which run at the
-    /// lowest priority.
+    /// There is nothing to guess about a signature, so failures are never refused for their number: forgeries
+    /// lock out neither the holder of the key nor anybody else at its address. What they cost is bounded in
+    /// another way: once an address has sent many, its signatures wait for the turn of its network on the
+    /// hashing threads, which run at the lowest priority.
     pub(super) async fn authenticate_assertion(
         &self,
         settings: &Settings,
@@ -37,7 +37,8 @@ impl Gate {
         origin: Origin<'_>,
     ) -> Result<Arc<Client>, TokenError> {
         let subject = assertion::peek_client(assertion.expose()).map_err(|_| TokenError::InvalidClient)?;
-        // RFC 7521 §4.2: a client_id beside it "MUST identify the same client as is identified by the client assertion".
+        // RFC 7521 §4.2: a client_id beside it "MUST identify the same client as is identified by the client
+        // assertion".
         if client_id.is_some_and(|client_id| client_id != subject) {
             return Err(TokenError::InvalidClient);
         }
@@ -58,8 +59,8 @@ impl Gate {
         } else {
             check.run()
         };
-        // The client may have new keys. This request does not wait for them, because the wait would reveal that the client
-        // exists; the next request finds them.
+        // The client may have new keys. This request does not wait for them, because the wait would reveal
+        // that the client exists; the next request finds them.
         if let (Err(AssertionError::Signature(JwsError::UnknownKey | JwsError::Signature)), Some(keys)) =
             (&claims, client.as_ref().and_then(|client| client.keys.as_ref()))
         {

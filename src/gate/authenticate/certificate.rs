@@ -28,8 +28,8 @@ impl Gate {
                 || client.certificate_thumbprint.as_ref() == Some(shown.sha256)
         };
         let client = settings.clients.get(client_id).filter(|client| client.policy.enabled);
-        // The check costs next to nothing and there is nothing to guess, so failures do not count. Otherwise requests that
-        // only name a client could lock out everyone behind their address.
+        // The check costs next to nothing and there is nothing to guess, so failures do not count. Otherwise
+        // requests that only name a client could lock out everyone behind their address.
         client.filter(is_certified).map(Arc::clone).ok_or(TokenError::InvalidClient)
     }
 }

@@ -36,8 +36,8 @@ impl Questions {
 }
 
 impl Gate {
-    /// Returns the settings with the client of a request, if another gateway may have registered it. `None` leaves the
-    /// settings as they are.
+    /// Returns the settings with the client of a request, if another gateway may have registered it. `None`
+    /// leaves the settings as they are.
     ///
     /// # Errors
     /// `temporarily_unavailable` if the store cannot answer, or if there are too many questions.
@@ -98,15 +98,8 @@ impl Gate {
 
     /// Applies a row that another process has written.
     fn adopt_registered(&self, key: &str, value: Option<&[u8]>) {
-        let registry = &self.inner.registry;
-        let before = key.split_once('/').and_then(|(_, id)| registry.get(id));
-        let Some(id) = registry.apply(key, value) else { return };
-        let registration = self.settings_full().registration.clone();
-        let spec = registry.get(id).and_then(|client| client.spec(registration.as_ref()?));
-        match spec {
-            Some(spec) => drop(self.put_client(spec, Changed::Elsewhere)),
-            None if before.is_some() => drop(self.take_client(id, Changed::Elsewhere)),
-            None => {}
+        if let Some(id) = self.inner.registry.apply(key, value) {
+            drop(self.refresh_client(id, Changed::Elsewhere));
         }
     }
 }

@@ -95,7 +95,7 @@ impl Gate {
             last_use: Arc::default(),
         };
         let response = answer(settings, StatusCode::CREATED, &client, secret.as_ref(), &access_token);
-        self.keep_new(settings, client, outcome).await?;
+        self.keep_new(client, outcome).await?;
         outcome.success = Some(Success::Registered);
         Ok(response)
     }
@@ -116,7 +116,8 @@ impl Gate {
         Ok(token)
     }
 
-    /// Returns how often an initial access token can still be used, as far as this gateway knows. `None` is any number.
+    /// Returns how often an initial access token can still be used, as far as this gateway knows. `None` is
+    /// any number.
     pub(crate) fn uses_left(&self, token: &InitialToken) -> Option<u64> {
         let max = token.max_uses?;
         Some(max.saturating_sub(self.uses(token)))
@@ -209,27 +210,19 @@ impl Gate {
         Ok(random)
     }
 
-    /// Keeps a new client. The client may authenticate from the moment at which it is answered, and after that it is not
-    /// forgotten.
-    async fn keep_new(
-        &self,
-        settings: &Settings,
-        client: Registered,
-        outcome: &mut EndpointOutcome,
-    ) -> Result<(), TokenError> {
+    /// Keeps a new client. The client may authenticate from the moment at which it is answered, and after
+    /// that it is not forgotten.
+    async fn keep_new(&self, client: Registered, outcome: &mut EndpointOutcome) -> Result<(), TokenError> {
         let id = client.id.as_str().to_owned();
-        let registration = settings.registration.as_ref();
-        let spec = registration.and_then(|registration| client.spec(registration));
-        let spec = spec.ok_or(TokenError::InvalidRegistrationToken)?;
         let row = (client_key(&id), Some(client.to_bytes()));
         let registry = &self.inner.registry;
         // A write that has begun goes on if the client disconnects, so the client is put into force first.
         registry.keep(client);
-        drop(self.put_client(spec, Changed::Here));
+        drop(self.refresh_client(&id, Changed::Here));
         outcome.client = self.settings().clients.get(id.as_str()).map(|client| Arc::clone(&client.state));
         if registry.table(&*self.inner.store).write(vec![row]).get().await.is_err() {
             registry.forget(&id);
-            drop(self.take_client(&id, Changed::Here));
+            drop(self.refresh_client(&id, Changed::Here));
             return Err(TokenError::Unavailable(RETRY_WHEN_FULL));
         }
         Ok(())

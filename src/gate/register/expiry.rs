@@ -6,14 +6,15 @@ use std::sync::atomic::Ordering;
 use crate::gate::instance::Gate;
 use crate::gate::register::record::Registered;
 use crate::gate::register::registry::{client_of_use, used_key};
+use crate::gate::spec::ClientSpec;
 use crate::store::{RowChange, number};
 
 /// A client's last use is written down again after this part of the time that it may be unused.
 const WRITES_IN_EXPIRY: u64 = 24;
 
 impl Gate {
-    /// Removes the clients that were unused for too long or that an operator has removed, and writes down when the others
-    /// were used last. Returns the ids of those that have expired.
+    /// Removes the clients that were unused for too long or that an operator has removed, and writes down
+    /// when the others were used last. Returns the ids of those that have expired.
     pub(crate) async fn expire_registered(&self) -> Vec<String> {
         let settings = self.settings_full();
         // While registration is switched off, nothing is known about how long clients may be unused.
@@ -65,5 +66,17 @@ impl Gate {
     /// Returns the registered clients, in the order of their ids.
     pub(crate) fn registered_clients(&self) -> Vec<Arc<Registered>> {
         self.inner.registry.all()
+    }
+
+    /// Returns the settings of a registered client in force, or `None` if its template is gone or it was removed.
+    pub(crate) fn registered_spec(&self, client: &Registered) -> Option<ClientSpec> {
+        client.spec(self.settings().registration.as_ref()?)
+    }
+
+    /// Returns when a registered client is removed if it stays unused, in Unix seconds.
+    pub(crate) fn registered_expiry(&self, client: &Registered) -> Option<u64> {
+        let settings = self.settings();
+        let template = settings.registration.as_ref()?.template(&client.template)?;
+        Some(client.expires(template.unused_expiry))
     }
 }

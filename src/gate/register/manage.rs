@@ -40,8 +40,8 @@ impl Gate {
         Ok(answer(settings, StatusCode::OK, &client, None, &sent_token(parts)))
     }
 
-    /// Replaces everything that is registered. The client gets a new registration access token, and a new secret if it has
-    /// one: it must have discarded the old ones (RFC 7592 §3).
+    /// Replaces everything that is registered. The client gets a new registration access token, and a new
+    /// secret if it has one: it must have discarded the old ones (RFC 7592 §3).
     pub(super) async fn update_registration(
         &self,
         settings: &Settings,
@@ -95,7 +95,7 @@ impl Gate {
         let rows = vec![(client_key(id), None), (used_key(id), None)];
         let forgotten = registry.forget(id);
         let (ended, written) =
-            (self.take_client(id, Changed::Here), registry.table(&*self.inner.store).write(rows));
+            (self.refresh_client(id, Changed::Here), registry.table(&*self.inner.store).write(rows));
         let written = written.get().await;
         if written.is_err() {
             // It is out of force here, and stays so until a restart. The caller tries again.
@@ -106,8 +106,8 @@ impl Gate {
         ended.map(|_| ()).map_err(|_| UNAVAILABLE)
     }
 
-    /// Finds the client that a registration access token manages. The answer is the same for a client that does not exist
-    /// and for another client's token (RFC 7592 §2).
+    /// Finds the client that a registration access token manages. The answer is the same for a client that
+    /// does not exist and for another client's token (RFC 7592 §2).
     async fn manager(
         &self,
         id: &str,
@@ -142,23 +142,23 @@ impl Gate {
     }
 
     /// Puts a changed client into force, unless it has changed meanwhile.
-    async fn replace_registered(&self, before: &Registered, after: Registered) -> Result<(), TokenError> {
-        let registry = &self.inner.registry;
-        let key = client_key(before.id.as_str());
-        let replaced = registry.table(&*self.inner.store).replace(&key, before.to_bytes(), after.to_bytes());
-        match replaced.get().await {
+    async fn replace_registered(
+        &self,
+        before: &Arc<Registered>,
+        after: Registered,
+    ) -> Result<(), TokenError> {
+        let (registry, id) = (&self.inner.registry, before.id.as_str());
+        let (table, key) = (registry.table(&*self.inner.store), client_key(id));
+        let is_current = registry.get(id).is_some_and(|now| Arc::ptr_eq(&now, before));
+        // The row may be the work of another version, which writes the same client in other words.
+        let row = table.known(&key).filter(|_| is_current).ok_or(TokenError::InvalidRegistrationToken)?;
+        match table.replace(&key, row, after.to_bytes()).get().await {
             Ok(true) => {}
             Ok(false) => return Err(TokenError::InvalidRegistrationToken),
             Err(_) => return Err(UNAVAILABLE),
         }
-        let spec = self.settings().registration.as_ref().and_then(|registration| after.spec(registration));
         registry.keep(after);
-        match spec {
-            Some(spec) => {
-                self.put_client(spec, Changed::Here).get().await.map(|_| ()).map_err(|_| UNAVAILABLE)
-            }
-            None => Err(TokenError::InvalidRegistrationToken),
-        }
+        self.refresh_client(id, Changed::Here).get().await.map(|_| ()).map_err(|_| UNAVAILABLE)
     }
 
     /// RFC 7592 §2.2: the secret in an update "MUST match the currently issued client secret".

@@ -33,8 +33,8 @@ pub(crate) struct Registered {
     pub(crate) issued_at: u64,
     pub(crate) metadata: ClientMetadata,
     pub(crate) secret: Option<SecretHash>,
-    /// The registration access token, and then the one before it, until the new one is used: a client that has not received
-    /// the answer to its update is not locked out.
+    /// The registration access token, and then the one before it, until the new one is used: a client that
+    /// has not received the answer to its update is not locked out.
     pub(crate) access: Vec<RegistrationToken>,
     /// When it was used last, in Unix seconds. It is shared by all versions of the client.
     pub(super) last_use: Arc<AtomicU64>,
@@ -92,8 +92,8 @@ impl Registered {
         })
     }
 
-    /// Returns the settings of the client: what it registered, as far as its template allows that today. `None` if there is
-    /// no such template any more, or if an operator has removed the client.
+    /// Returns the settings of the client: what it registered, as far as its template allows that today.
+    /// `None` if there is no such template any more, or if an operator has removed the client.
     pub(crate) fn spec(&self, registration: &RegistrationSpec) -> Option<ClientSpec> {
         let is_in = |ids: &[String]| ids.iter().any(|id| id == self.id.as_str());
         if is_in(&registration.removed) {

@@ -23,8 +23,8 @@ struct Answer {
     cnf: Option<Cnf>,
 }
 
-/// RFC 8705 §3.2 and RFC 9449 §6.2. A token that is bound in a way unknown here cannot be verified, so any other member is
-/// an error.
+/// RFC 8705 §3.2 and RFC 9449 §6.2. A token that is bound in a way unknown here cannot be verified, so any
+/// other member is an error.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Cnf {
@@ -34,8 +34,8 @@ struct Cnf {
     key: Option<String>,
 }
 
-/// Reads an answer. Returns the record of an active token, which expires when the answer says, and `None` for a token that
-/// is not active. `now` and `unix_time` are the same moment on the two clocks.
+/// Reads an answer. Returns the record of an active token, which expires when the answer says, and `None` for
+/// a token that is not active. `now` and `unix_time` are the same moment on the two clocks.
 pub(super) fn read(
     body: &[u8],
     now: Millis,

@@ -47,8 +47,9 @@ pub struct RemoteGateBuilder {
 }
 
 impl Gate {
-    /// Starts building a gate that only verifies tokens. They are issued by a gateway, or by a [`Gate`] in another process,
-    /// which it asks at the introspection endpoint (RFC 7662). It has the same layer: [`RemoteGate::require`].
+    /// Starts building a gate that only verifies tokens. They are issued by a gateway, or by a [`Gate`] in
+    /// another process, which it asks at the introspection endpoint (RFC 7662). It has the same layer:
+    /// [`RemoteGate::require`].
     ///
     /// ```
     /// # use std::convert::Infallible;
@@ -95,25 +96,28 @@ impl Gate {
 }
 
 impl RemoteGateBuilder {
-    /// Sets for how long the answer about an active token is used again. The default is zero: every request asks.
+    /// Sets for how long the answer about an active token is used again. The default is zero: every request
+    /// asks.
     ///
-    /// This is the time by which a revocation, a disabled client or a changed scope can be late. It never extends a token:
-    /// an answer is not used after the token has expired. Negative answers and failures are never remembered.
+    /// This is the time by which a revocation, a disabled client or a changed scope can be late. It never
+    /// extends a token: an answer is not used after the token has expired. Negative answers and failures are
+    /// never remembered.
     #[must_use]
     pub fn staleness(mut self, staleness: Duration) -> Self {
         self.staleness = staleness;
         self
     }
 
-    /// Sets how long a request waits for the endpoint, in all. The default is 2 s; after it the answer is 503.
+    /// Sets how long a request waits for the endpoint, in all. The default is 2 s; after it the answer
+    /// is 503.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Sets how many questions may be in flight to the endpoint at once. The default is 64. Other requests wait, up to 64
-    /// for each place; beyond that the answer is 503 at once.
+    /// Sets how many questions may be in flight to the endpoint at once. The default is 64. Other requests
+    /// wait, up to 64 for each place; beyond that the answer is 503 at once.
     #[must_use]
     pub fn max_in_flight(mut self, max: usize) -> Self {
         self.max_in_flight = max.max(1);
@@ -128,8 +132,9 @@ impl RemoteGateBuilder {
         self
     }
 
-    /// Trusts the certificates of these authorities (PEM), and no others, to identify the endpoint. The default is the
-    /// trust store of the system. For a gateway with a self-signed certificate, pass that certificate.
+    /// Trusts the certificates of these authorities (PEM), and no others, to identify the endpoint. The
+    /// default is the trust store of the system. For a gateway with a self-signed certificate, pass that
+    /// certificate.
     #[must_use]
     pub fn trusted_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.roots = Some(pem.into());
@@ -143,43 +148,45 @@ impl RemoteGateBuilder {
         self
     }
 
-    /// Sets the URL of the metadata of the protected resource, for challenges to name (RFC 9728 §5.1). The gateway has it
-    /// at `/.well-known/oauth-protected-resource`.
+    /// Sets the URL of the metadata of the protected resource, for challenges to name (RFC 9728 §5.1). The
+    /// gateway has it at `/.well-known/oauth-protected-resource`.
     #[must_use]
     pub fn resource_metadata(mut self, url: impl Into<String>) -> Self {
         self.challenge.resource_metadata = Some(url.into());
         self
     }
 
-    /// Declares that clients reach the protected service by `http://`. The default is `https://`. DPoP proofs name the URL
-    /// that the client used, and a request does not tell whether there is a TLS terminator in front of the service.
+    /// Declares that clients reach the protected service by `http://`. The default is `https://`. DPoP proofs
+    /// name the URL that the client used, and a request does not tell whether there is a TLS terminator in
+    /// front of the service.
     #[must_use]
     pub fn reached_by_plain_http(mut self) -> Self {
         self.is_https = false;
         self
     }
 
-    /// Adds an origin under which clients know the protected service. A DPoP proof has to name one of them (RFC 9449 §4.3,
-    /// 9); the `Host` of the request is not believed, because the sender of a stolen proof chooses it. Without an origin, no
-    /// proof is accepted, and tokens that are bound to a key are refused.
+    /// Adds an origin under which clients know the protected service. A DPoP proof has to name one of them
+    /// (RFC 9449 §4.3, 9); the `Host` of the request is not believed, because the sender of a stolen proof
+    /// chooses it. Without an origin, no proof is accepted, and tokens that are bound to a key are refused.
     ///
     /// # Errors
-    /// [`RemoteGateError::PublicOrigin`] for anything but `https://` or `http://`, a host, and a port unless it is the
-    /// scheme's own.
+    /// [`RemoteGateError::PublicOrigin`] for anything but `https://` or `http://`, a host, and a port unless
+    /// it is the scheme's own.
     pub fn public_origin(mut self, origin: &str) -> Result<Self, RemoteGateError> {
         self.origins.push(PublicOrigin::parse(origin).ok_or(RemoteGateError::PublicOrigin)?);
         Ok(self)
     }
 
-    /// Sets the resource that the protected service is (RFC 8707). A token that is restricted to this resource is accepted
-    /// where no audience is demanded. Other restricted tokens are refused there.
+    /// Sets the resource that the protected service is (RFC 8707). A token that is restricted to this
+    /// resource is accepted where no audience is demanded. Other restricted tokens are refused there.
     #[must_use]
     pub fn resource(mut self, resource: impl Into<String>) -> Self {
         self.resource = Some(resource.into());
         self
     }
 
-    /// Sets where a token that is restricted to another resource than [`RemoteGateBuilder::resource`] is accepted.
+    /// Sets where a token that is restricted to another resource than [`RemoteGateBuilder::resource`] is
+    /// accepted.
     #[must_use]
     pub fn restricted_tokens(mut self, where_accepted: RestrictedTokens) -> Self {
         self.restricted_tokens = where_accepted;
@@ -193,15 +200,16 @@ impl RemoteGateBuilder {
         self
     }
 
-    /// Sets a function that is called for every request that cannot be decided because the endpoint gave no answer, for
-    /// logs and metrics. It runs on the request path, so it should return quickly.
+    /// Sets a function that is called for every request that cannot be decided because the endpoint gave no
+    /// answer, for logs and metrics. It runs on the request path, so it should return quickly.
     #[must_use]
     pub fn on_failure(mut self, report: impl Fn(&IntrospectionError) + Send + Sync + 'static) -> Self {
         self.on_failure = Some(Arc::new(report));
         self
     }
 
-    /// Makes the gate. It connects with the first request; [`RemoteGate::check_endpoint`] tries the connection before.
+    /// Makes the gate. It connects with the first request; [`RemoteGate::check_endpoint`] tries the
+    /// connection before.
     ///
     /// # Errors
     /// [`RemoteGateError`] if the URL is not acceptable, or TLS cannot be set up.

@@ -10,8 +10,8 @@ use crate::oauth::token::TokenDigest;
 
 /// A bounded cache of active tokens, by the moment at which the endpoint was asked.
 ///
-/// Only tokens that the endpoint has called active are kept, so requests with invented tokens cannot fill it. All entries
-/// go stale in the order in which they were made; at the bound, the oldest is dropped.
+/// Only tokens that the endpoint has called active are kept, so requests with invented tokens cannot fill it.
+/// All entries go stale in the order in which they were made; at the bound, the oldest is dropped.
 pub(super) struct Cache {
     staleness: Duration,
     max_entries: usize,

@@ -24,8 +24,8 @@ const MAX_ANSWER: usize = 16 * 1024;
 /// The time for which an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// The client id and secret that a [`RemoteGate`](super::RemoteGate) introspects with. The client needs the capability
-/// `introspection`.
+/// The client id and secret that a [`RemoteGate`](super::RemoteGate) introspects with. The client needs the
+/// capability `introspection`.
 ///
 /// ```
 /// use tollgate::gate::Credentials;

@@ -10,7 +10,8 @@ pub(super) type Cause = Box<dyn Error + Send + Sync>;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RemoteGateError {
-    /// The URL is neither `https://` nor `http://` on loopback, or it has user information, a query or a fragment.
+    /// The URL is neither `https://` nor `http://` on loopback, or it has user information, a query or a
+    /// fragment.
     Url,
     /// The credentials do not fit into an `Authorization` header, because they are too long.
     Credentials,
@@ -58,8 +59,9 @@ pub enum IntrospectionError {
     TooSlow,
     /// The endpoint cannot be reached, or it broke the connection.
     Unreachable(Cause),
-    /// The endpoint answered with another status than 200. 401 means that it does not accept the credentials, 400 that the
-    /// client may not introspect, and 3xx that the URL is not the endpoint's: redirects are not followed.
+    /// The endpoint answered with another status than 200. 401 means that it does not accept the credentials,
+    /// 400 that the client may not introspect, and 3xx that the URL is not the endpoint's: redirects are not
+    /// followed.
     Status(StatusCode),
     /// The answer is longer than 16 KiB.
     TooLarge,

@@ -8,9 +8,9 @@ use crate::oauth::token::TokenDigest;
 
 /// The tokens that are being asked about. `T` is an answer.
 ///
-/// Requests with one token share answers, but only answers to questions that began after the request had arrived: an
-/// earlier question may have been answered before a revocation that the request must notice. So the first request asks,
-/// and all that arrive meanwhile share the next question.
+/// Requests with one token share answers, but only answers to questions that began after the request had
+/// arrived: an earlier question may have been answered before a revocation that the request must notice. So
+/// the first request asks, and all that arrive meanwhile share the next question.
 ///
 /// There are at most as many entries as waiting requests.
 pub(super) struct Flights<T> {
@@ -29,8 +29,9 @@ impl<T: Clone> Flights<T> {
         Self { flights: Mutex::default() }
     }
 
-    /// Returns the answer about a token: the one of another request, if its question began after this call, or else the
-    /// one that `ask` returns. Dropping the future while it asks leaves the question to the next request.
+    /// Returns the answer about a token: the one of another request, if its question began after this call,
+    /// or else the one that `ask` returns. Dropping the future while it asks leaves the question to the next
+    /// request.
     pub(super) async fn share(&self, digest: TokenDigest, ask: impl AsyncFnOnce() -> T) -> T {
         let passenger = self.board(digest);
         let flight = &passenger.flight;

@@ -33,21 +33,25 @@ const WAITING_PER_PLACE: usize = 64;
 /// The function that failures are reported to.
 pub(super) type OnFailure = dyn Fn(&IntrospectionError) + Send + Sync;
 
-/// A gate that verifies tokens by asking the process that has issued them. Made by [`Gate::remote`](crate::Gate::remote).
+/// A gate that verifies tokens by asking the process that has issued them. Made by
+/// [`Gate::remote`](crate::Gate::remote).
 ///
-/// [`RemoteGate::require`] makes the same layer as [`Gate::require`](crate::Gate::require). The decision is the same too:
-/// expiry, scopes, audience, and binding to a key or certificate are checked here, on the answer of the introspection
-/// endpoint.
+/// [`RemoteGate::require`] makes the same layer as [`Gate::require`](crate::Gate::require). The decision is
+/// the same too: expiry, scopes, audience, and binding to a key or certificate are checked here, on the
+/// answer of the introspection endpoint.
 ///
-/// - *It fails closed.* If the endpoint is unreachable, slow, or gives anything but a well-formed answer with status 200,
-///   the request is answered with 503. Failures are never remembered.
-/// - *Revocation is late by at most the [staleness](crate::gate::RemoteGateBuilder::staleness)*. With the default of zero
-///   every request asks, and every answer is to a question that began after the request had arrived.
-/// - *The load on the endpoint is bounded.* Text that is not a token of a gateway (wrong form or checksum) never reaches it.
-///   Concurrent requests with one token share a question. At most
+/// - *It fails closed.* If the endpoint is unreachable, slow, or gives anything but a well-formed answer with
+///   status 200, the request is answered with 503. Failures are never remembered.
+/// - *Revocation is late by at most the [staleness](crate::gate::RemoteGateBuilder::staleness)*. With the
+///   default of zero every request asks, and every answer is to a question that began after the request had
+///   arrived.
+/// - *The load on the endpoint is bounded.* Text that is not a token of a gateway (wrong form or checksum)
+///   never reaches it. Concurrent requests with one token share a question. At most
 ///   [`max_in_flight`](crate::gate::RemoteGateBuilder::max_in_flight) questions are in flight.
-/// - *Memory is bounded.* Only active tokens are remembered, so requests with invented tokens remember nothing.
-/// - *Tokens are sent to the endpoint* and nowhere else: over TLS, or on loopback. Redirects are not followed.
+/// - *Memory is bounded.* Only active tokens are remembered, so requests with invented tokens remember
+///   nothing.
+/// - *Tokens are sent to the endpoint* and nowhere else: over TLS, or on loopback. Redirects are not
+///   followed.
 ///
 /// It needs a tokio runtime. Cloning it is cheap; all clones are one gate.
 #[derive(Clone)]
@@ -91,8 +95,8 @@ impl RemoteGate {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Authorizes a request by its headers and by the [`Evidence`] about its connection and target, against everything
-    /// that a route demands.
+    /// Authorizes a request by its headers and by the [`Evidence`] about its connection and target, against
+    /// everything that a route demands.
     ///
     /// # Errors
     /// A [`Denial`]. [`RemoteGate::refuse`] turns it into the answer.
@@ -144,8 +148,8 @@ impl RemoteGate {
         denial.to_response(&self.shared.challenge)
     }
 
-    /// Asks the endpoint about a token that does not exist, to find out whether the URL, the credentials and TLS are right.
-    /// This is for start-up and for health checks.
+    /// Asks the endpoint about a token that does not exist, to find out whether the URL, the credentials and
+    /// TLS are right. This is for start-up and for health checks.
     ///
     /// # Errors Returns an [`IntrospectionError`] with the reason.
     pub async fn check_endpoint(&self) -> Result<(), IntrospectionError> {

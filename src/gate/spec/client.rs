@@ -104,15 +104,16 @@ impl ClientSpec {
         Ok(Self::new(id, policy))
     }
 
-    /// Adds a secret by its argon2id PHC string, `$argon2id$v=19$…`. A client may have several, so that they can be
-    /// rotated.
+    /// Adds a secret by its argon2id PHC string, `$argon2id$v=19$…`. A client may have several, so that they
+    /// can be rotated.
     ///
     /// ```
     /// use tollgate::ClientSpec;
     /// use tollgate::gate::SpecError;
     ///
     /// // As in gateway.toml, where `tollgate client add` writes it.
-    /// let phc = "$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$9su1qKzgjcEYuUz6VgfY7Se75rZ5TwHsCNTfA5egip8";
+    /// let phc =
+    /// "$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$9su1qKzgjcEYuUz6VgfY7Se75rZ5TwHsCNTfA5egip8";
     /// let client = ClientSpec::with_id("server")?.secret_hash(phc)?;
     /// assert!(ClientSpec::with_id("server")?.secret_hash("Password1").is_err());
     /// # drop(client);
@@ -125,8 +126,8 @@ impl ClientSpec {
         Ok(self.add_secret(SecretHash::parse(phc)?))
     }
 
-    /// Adds a plaintext secret, for example from an environment variable. Only its hash is kept. Hashing takes some
-    /// 30 ms.
+    /// Adds a plaintext secret, for example from an environment variable. Only its hash is kept. Hashing
+    /// takes some 30 ms.
     ///
     /// ```
     /// use tollgate::ClientSpec;
@@ -159,9 +160,10 @@ impl ClientSpec {
     /// use tollgate::ClientSpec;
     /// use tollgate::gate::{SecretHash, SecretSpec};
     ///
-    /// let phc = "$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$9su1qKzgjcEYuUz6VgfY7Se75rZ5TwHsCNTfA5egip8";
-    /// let end_of_2026 = Some(Duration::from_secs(1_798_761_600));
-    /// let client = ClientSpec::with_id("server")?.secret(SecretSpec::new("2026", SecretHash::parse(phc)?, end_of_2026));
+    /// let phc =
+    /// "$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$9su1qKzgjcEYuUz6VgfY7Se75rZ5TwHsCNTfA5egip8";
+    /// let end_of_2026 = Some(Duration::from_secs(1_798_761_600)); let client =
+    /// ClientSpec::with_id("server")?.secret(SecretSpec::new("2026", SecretHash::parse(phc)?, end_of_2026));
     /// assert_eq!(client.secrets[0].id, "2026");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -243,9 +245,9 @@ impl ClientSpec {
         Ok(self)
     }
 
-    /// Binds its tokens to the certificate of the connection that requested them (RFC 8705 §3). On a connection with
-    /// another certificate they are refused. The server has to pass the certificate to the gate; see
-    /// [`ClientCertificate`](crate::plugin::ClientCertificate).
+    /// Binds its tokens to the certificate of the connection that requested them (RFC 8705 §3). On a
+    /// connection with another certificate they are refused. The server has to pass the certificate to the
+    /// gate; see [`ClientCertificate`](crate::plugin::ClientCertificate).
     ///
     /// ```
     /// use tollgate::ClientSpec;
@@ -259,8 +261,8 @@ impl ClientSpec {
         self
     }
 
-    /// Requires that its tokens are bound to a key by a DPoP proof (RFC 9449 §5.2; feature `jose`). A client that sends
-    /// a proof gets a bound token in any case.
+    /// Requires that its tokens are bound to a key by a DPoP proof (RFC 9449 §5.2; feature `jose`). A client
+    /// that sends a proof gets a bound token in any case.
     ///
     /// ```
     /// use tollgate::ClientSpec;
@@ -274,9 +276,9 @@ impl ClientSpec {
         self
     }
 
-    /// Sets a number that ends the client's tokens when it changes, whatever it changes to. A program that keeps it with
-    /// the client can end the tokens by a reload, also if it misses the state in between: a client that was removed and
-    /// added again begins with another number.
+    /// Sets a number that ends the client's tokens when it changes, whatever it changes to. A program that
+    /// keeps it with the client can end the tokens by a reload, also if it misses the state in between: a
+    /// client that was removed and added again begins with another number.
     ///
     /// ```
     /// # use http::{HeaderMap, header::AUTHORIZATION};

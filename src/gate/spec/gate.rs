@@ -61,8 +61,8 @@ impl Default for GateSpec {
 }
 
 impl GateSpec {
-    /// Makes settings with this issuer, which is the part of public URLs before the endpoint paths. Everything else has
-    /// its default.
+    /// Makes settings with this issuer, which is the part of public URLs before the endpoint paths.
+    /// Everything else has its default.
     ///
     /// ```
     /// use tollgate::{ClientSpec, Gate, GateSpec};
@@ -176,8 +176,9 @@ impl GateSpec {
         self
     }
 
-    /// Adds an origin under which clients know the server, besides that of the issuer. A DPoP proof has to name one of
-    /// them (RFC 9449 §4.3, 9); the `Host` of the request is not believed, because the sender of a stolen proof chooses it.
+    /// Adds an origin under which clients know the server, besides that of the issuer. A DPoP proof has to
+    /// name one of them (RFC 9449 §4.3, 9); the `Host` of the request is not believed, because the sender of
+    /// a stolen proof chooses it.
     ///
     /// ```
     /// use tollgate::GateSpec;
@@ -189,15 +190,15 @@ impl GateSpec {
     /// ```
     ///
     /// # Errors
-    /// [`SpecError::PublicOrigin`] for anything but `https://` or `http://`, a host, and a port unless it is the scheme's
-    /// own.
+    /// [`SpecError::PublicOrigin`] for anything but `https://` or `http://`, a host, and a port unless it is
+    /// the scheme's own.
     pub fn public_origin(mut self, origin: &str) -> Result<Self, SpecError> {
         self.public_origins.push(PublicOrigin::parse(origin).ok_or(SpecError::PublicOrigin)?);
         Ok(self)
     }
 
-    /// Sets where a token that is restricted to a resource is accepted (RFC 8707). By default, only where that resource is
-    /// demanded, and for the issuer itself where none is.
+    /// Sets where a token that is restricted to a resource is accepted (RFC 8707). By default, only where
+    /// that resource is demanded, and for the issuer itself where none is.
     ///
     /// ```
     /// use tollgate::GateSpec;
@@ -212,8 +213,8 @@ impl GateSpec {
         self
     }
 
-    /// Adds a client. Its scopes are added to those that the metadata lists. If two clients have one id, the later one
-    /// counts.
+    /// Adds a client. Its scopes are added to those that the metadata lists. If two clients have one id, the
+    /// later one counts.
     ///
     /// ```
     /// use tollgate::gate::SpecError;

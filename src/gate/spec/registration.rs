@@ -10,7 +10,8 @@ pub(crate) struct RegistrationSpec {
     pub(crate) endpoint: String,
     /// The most registered clients.
     pub(crate) max_clients: usize,
-    /// The most requests a minute to register, with one initial access token; ten times as many for an address.
+    /// The most requests a minute to register, with one initial access token; ten times as many for an
+    /// address.
     pub(crate) max_per_minute: u32,
     pub(crate) templates: Vec<Arc<Template>>,
     pub(crate) tokens: Vec<InitialToken>,

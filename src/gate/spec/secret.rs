@@ -21,8 +21,8 @@ impl SecretSpec {
         Self { id: id.into(), hash, expires }
     }
 
-    /// Returns a short identifier that distinguishes this secret from others with the same id, and that reveals nothing
-    /// about the secret or its hash.
+    /// Returns a short identifier that distinguishes this secret from others with the same id, and that
+    /// reveals nothing about the secret or its hash.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         self.hash.fingerprint()

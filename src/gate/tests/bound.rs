@@ -315,7 +315,8 @@ async fn a_token_bound_to_a_certificate_works_over_that_certificate() {
     let bearer = format!("Bearer {token}");
     let fields = [("authorization", &*bearer)];
     assert!(get(&gate, &fields, Some(&mine)).is_ok());
-    // RFC 8705 §3: "MUST be rejected with an error [...] an HTTP 401 status code and the invalid_token error code".
+    // RFC 8705 §3: "MUST be rejected with an error [...] an HTTP 401 status code and the invalid_token error
+    // code".
     for shown in [Some(&other), None] {
         let denial = get(&gate, &fields, shown).unwrap_err();
         assert_eq!(denial, Denial::NotHeld(Mismatch::Certificate));

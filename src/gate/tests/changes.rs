@@ -1,5 +1,5 @@
-//! What a reload that changes a client does to the tokens that the client has: the table of docs/tokens-and-clients.md,
-//! one row a test, with the change under a running gate and between two gates.
+//! What a reload that changes a client does to the tokens that the client has: the table of
+//! docs/tokens-and-clients.md, one row a test, with the change under a running gate and between two gates.
 
 use super::stopped::Restarts;
 use super::*;
@@ -30,8 +30,8 @@ fn terms() -> Terms {
     }
 }
 
-/// Issues a token on `terms`, changes the client from `before` to `after`, and returns the answers to the token of the old
-/// terms before and after the change.
+/// Issues a token on `terms`, changes the client from `before` to `after`, and returns the answers to the
+/// token of the old terms before and after the change.
 fn changed(before: ClientSpec, after: ClientSpec, terms: Terms) -> (Gate, Arc<FakeClock>, String) {
     let (gate, clock) = gate_of(spec(vec![before]));
     let token = gate.issue_on("a", terms).unwrap().expose().to_owned();

@@ -1,4 +1,5 @@
-//! Two gates that share a journal, as in an upgrade: what the old one issues obeys the settings of the new one.
+//! Two gates that share a journal, as in an upgrade: what the old one issues obeys the settings of the new
+//! one.
 
 use super::*;
 use crate::store::Journal;
@@ -30,7 +31,8 @@ impl Overlap {
         Self { folder, clock, old, new, journals: [journal, shared] }
     }
 
-    /// Issues a token by the old gate, which still has its settings, after it has learned what the new one has written.
+    /// Issues a token by the old gate, which still has its settings, after it has learned what the new one
+    /// has written.
     fn issue(&self, scope: &str) -> String {
         block_on(self.journals[1].flush().get()).unwrap();
         self.journals[0].catch_up().unwrap();

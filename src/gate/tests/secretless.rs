@@ -166,8 +166,8 @@ async fn a_client_has_the_methods_its_configuration_names_and_no_other() {
     assert_eq!(ask(&gate, &sign(&key, &claims("signs", "1", 1_800_000_000))).await, good());
 }
 
-/// A signature cannot be guessed, so wrong ones keep nobody at the address from a token: neither the holder of the key
-/// nor clients with a secret.
+/// A signature cannot be guessed, so wrong ones keep nobody at the address from a token: neither the holder
+/// of the key nor clients with a secret.
 #[tokio::test]
 async fn forgeries_are_answered_alike_and_lock_nobody_out() {
     let (key, stranger) = (TestKey::ed25519(), TestKey::ed25519());
@@ -176,7 +176,8 @@ async fn forgeries_are_answered_alike_and_lock_nobody_out() {
         StatusCode::UNAUTHORIZED,
         serde_json::json!({"error": "invalid_client", "error_description": "client authentication failed"}),
     );
-    // More than an address may fail with secrets, and more than are verified at once: the rest waits for its turn.
+    // More than an address may fail with secrets, and more than are verified at once: the rest waits for its
+    // turn.
     for number in 0..130 {
         for id in ["a", "nobody"] {
             let assertion = sign(&stranger, &claims(id, &number.to_string(), 1_800_000_000));

@@ -1,4 +1,5 @@
-//! Clients that change while no gate runs. `changes.rs` has the rows of the table; this file has what a restart adds.
+//! Clients that change while no gate runs. `changes.rs` has the rows of the table; this file has what a
+//! restart adds.
 
 use super::*;
 use crate::store::Journal;

@@ -74,7 +74,8 @@ impl Predecessor {
         let _ = self.0.send_failure(&error.to_string());
     }
 
-    /// Reports that this process accepts connections. Waits until the running gateway has stopped accepting them.
+    /// Reports that this process accepts connections. Waits until the running gateway has stopped accepting
+    /// them.
     pub(in crate::gateway) fn ready(&self) {
         if self.0.send("ready").is_ok() && self.0.receive().is_err() {
             log::warn!("the gateway before this one ended before the upgrade was complete");

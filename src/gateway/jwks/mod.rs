@@ -1,8 +1,8 @@
 //! Fetches the key sets of clients that publish them (`jwks_uri`), independently of requests.
 //!
-//! One thread has a runtime of its own. It fetches a set at once and again every five minutes. A signature by an unknown
-//! key causes an earlier fetch, at most once a minute, so that strangers cannot cause many fetches. After a failure the
-//! last good copy stays in use, and the waits between attempts grow.
+//! One thread has a runtime of its own. It fetches a set at once and again every five minutes. A signature by
+//! an unknown key causes an earlier fetch, at most once a minute, so that strangers cannot cause many
+//! fetches. After a failure the last good copy stays in use, and the waits between attempts grow.
 
 mod fetch;
 mod schedule;

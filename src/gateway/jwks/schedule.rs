@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use crate::clock::Millis;
 
-/// How long a fetched set is used before the next fetch. A tenth of it is jitter, so that gateways started together do
-/// not fetch together.
+/// How long a fetched set is used before the next fetch. A tenth of it is jitter, so that gateways started
+/// together do not fetch together.
 const INTERVAL: Duration = Duration::from_secs(300);
-/// The shortest time between two fetches that signatures by unknown keys cause. Strangers can send such signatures.
+/// The shortest time between two fetches that signatures by unknown keys cause. Strangers can send such
+/// signatures.
 const ON_DEMAND: Duration = Duration::from_secs(60);
 /// The wait after the first failure. It doubles with each further failure, up to [`INTERVAL`].
 const RETRY: Duration = Duration::from_secs(2);

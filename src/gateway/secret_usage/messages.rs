@@ -39,7 +39,8 @@ pub(crate) fn refused_line(secret: &SeenSecret, end: Duration, now: Duration) ->
     ))
 }
 
-/// Warns that a secret is used although another one replaces it. Returns `None` if it was not used since then.
+/// Warns that a secret is used although another one replaces it. Returns `None` if it was not used since
+/// then.
 pub(crate) fn still_used_line(
     secret: &SeenSecret,
     end: Duration,

@@ -1,5 +1,5 @@
-//! Rotation of client secrets: the use of each secret is recorded across restarts, and the log names clients that still
-//! use a secret shortly before it expires.
+//! Rotation of client secrets: the use of each secret is recorded across restarts, and the log names clients
+//! that still use a secret shortly before it expires.
 //!
 //! The gate counts the uses. A separate thread writes the counts to the journal and logs the warnings, so
 //! that requests never wait for that. The command line reads the journal.

@@ -74,7 +74,8 @@ impl Record {
         record
     }
 
-    /// Writes what has changed since the last call. While the journal cannot be written, the next call tries again.
+    /// Writes what has changed since the last call. While the journal cannot be written, the next call tries
+    /// again.
     pub(super) fn write(&mut self, seen: Vec<SeenSecret>) {
         let (now, is_late) = match &self.handed_over {
             None => (seen, false),

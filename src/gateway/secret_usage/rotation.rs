@@ -12,7 +12,8 @@ const LONGEST_NOTICE: Duration = Duration::from_secs(7 * 86_400);
 pub(crate) enum RotationStatus<'a> {
     /// There is nothing to report.
     Good,
-    /// The secret expires soon, and another secret replaces it. Programs that still use it should change to the other one.
+    /// The secret expires soon, and another secret replaces it. Programs that still use it should change to
+    /// the other one.
     ///
     /// Soon means within the last quarter of the time in which both are valid, and at most within a week.
     Ending {

@@ -1,5 +1,5 @@
-//! An API's description in OpenAPI 2.0 (Swagger), 3.0, 3.1 or 3.2: operations become routes, and security requirements
-//! become scopes.
+//! An API's description in OpenAPI 2.0 (Swagger), 3.0, 3.1 or 3.2: operations become routes, and security
+//! requirements become scopes.
 
 mod document;
 mod path;
@@ -26,7 +26,8 @@ const OTHERS: [&str; 5] = ["summary", "description", "servers", "parameters", "$
 pub(crate) struct Options<'a> {
     /// The origin that requests are forwarded to, instead of the server in the description.
     pub(crate) upstream: Option<&'a str>,
-    /// Default: security requirements if they name scopes, otherwise tags if all operations have some, otherwise the path.
+    /// Default: security requirements if they name scopes, otherwise tags if all operations have some,
+    /// otherwise the path.
     pub(crate) scopes: Option<ScopeSource>,
     /// The name of the upstream. If it is left out, the name is derived from the title.
     pub(crate) name: Option<&'a str>,

@@ -1,4 +1,5 @@
-//! Traefik's rules: `Host(…)`, `Path(…)`, `PathPrefix(…)` and `Method(…)`, joined by `&&`, `||` and parentheses.
+//! Traefik's rules: `Host(…)`, `Path(…)`, `PathPrefix(…)` and `Method(…)`, joined by `&&`, `||` and
+//! parentheses.
 
 use std::collections::BTreeSet;
 

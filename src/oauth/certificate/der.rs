@@ -1,5 +1,5 @@
-//! A reader for the part of DER (X.690 §10) that the names of a certificate need: definite lengths in the fewest octets,
-//! tags of one octet. Every step advances or ends, so the work is bounded by the input.
+//! A reader for the part of DER (X.690 §10) that the names of a certificate need: definite lengths in the
+//! fewest octets, tags of one octet. Every step advances or ends, so the work is bounded by the input.
 
 /// The tags that are used.
 pub(super) mod tag {

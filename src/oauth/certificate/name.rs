@@ -5,13 +5,14 @@ use std::fmt;
 
 /// A distinguished name that can be compared.
 ///
-/// Two names are equal if they have the same relative names in the same order, each with the same types and values. Types
-/// are object identifiers, so `CN`, `cn` and `2.5.4.3` are equal. Values are compared character by character, whatever
-/// their string type in a certificate. Case and inner spaces count, although directories fold them (RFC 4518): names
-/// decide who a client is, so similar names must not be equal.
+/// Two names are equal if they have the same relative names in the same order, each with the same types and
+/// values. Types are object identifiers, so `CN`, `cn` and `2.5.4.3` are equal. Values are compared character
+/// by character, whatever their string type in a certificate. Case and inner spaces count, although
+/// directories fold them (RFC 4518): names decide who a client is, so similar names must not be equal.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct DistinguishedName {
-    /// The relative names in the order of a certificate, the reverse of the text's. Each is sorted, because it is a set.
+    /// The relative names in the order of a certificate, the reverse of the text's. Each is sorted, because
+    /// it is a set.
     relative: Vec<Vec<Attribute>>,
 }
 
@@ -53,7 +54,8 @@ pub enum NameError {
 
 const MAX_LENGTH: usize = 4096;
 
-/// The names of attribute types: those of RFC 4514 §3 and RFC 4519, and those in certificates of banks and of openssl.
+/// The names of attribute types: those of RFC 4514 §3 and RFC 4519, and those in certificates of banks and of
+/// openssl.
 const TYPES: [(&str, &str); 24] = [
     ("CN", "2.5.4.3"),
     ("SN", "2.5.4.4"),
@@ -148,8 +150,8 @@ impl DistinguishedName {
 }
 
 impl Value {
-    /// Reads a value. A string becomes its characters. A value that does not fit its type is kept as it is, and equals no
-    /// text.
+    /// Reads a value. A string becomes its characters. A value that does not fit its type is kept as it is,
+    /// and equals no text.
     fn from_der(kind: u8, contents: &[u8]) -> Self {
         let ascii = || contents.is_ascii().then(|| contents.iter().map(|byte| char::from(*byte)).collect());
         let text: Option<String> = match kind {
@@ -175,7 +177,8 @@ fn four_octets(contents: &[u8]) -> Option<String> {
     units.iter().map(|unit| char::from_u32(u32::from_be_bytes(*unit))).collect()
 }
 
-/// Splits a text into attributes, each with the separator after it. A separator after a backslash is part of the value.
+/// Splits a text into attributes, each with the separator after it. A separator after a backslash is part of
+/// the value.
 fn split(text: &str) -> Result<Vec<(&str, Option<char>)>, NameError> {
     let mut attributes = Vec::new();
     let (mut start, mut escaped) = (0, false);

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use crate::oauth::public_origin::PublicOrigin;
 
-/// An absolute `http` or `https` URI without query and fragment, after the normalization of RFC 3986 §6.2.2 and §6.2.3:
-/// case of scheme, host and percent-encodings, needless percent-encodings, the default port, the empty path. Dot segments
-/// are not removed: no accepted request has any, so a URI with one matches none.
+/// An absolute `http` or `https` URI without query and fragment, after the normalization of RFC 3986 §6.2.2
+/// and §6.2.3: case of scheme, host and percent-encodings, needless percent-encodings, the default port, the
+/// empty path. Dot segments are not removed: no accepted request has any, so a URI with one matches none.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TargetUri<'a> {
     pub(super) origin: PublicOrigin,
@@ -29,8 +29,8 @@ impl<'a> TargetUri<'a> {
     }
 }
 
-/// Normalizes a path (RFC 3986 §6.2.2.1 and §6.2.2.2). Returns `None` if it has other bytes than visible ASCII, or a percent
-/// sign without two digits after it.
+/// Normalizes a path (RFC 3986 §6.2.2.1 and §6.2.2.2). Returns `None` if it has other bytes than visible
+/// ASCII, or a percent sign without two digits after it.
 fn normal_path(path: &str) -> Option<Cow<'_, str>> {
     if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
         return None;

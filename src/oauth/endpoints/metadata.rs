@@ -57,8 +57,8 @@ impl Metadata {
             "revocation_endpoint": url(&self.revocation_endpoint),
             "revocation_endpoint_auth_methods_supported": self.auth_methods,
             "grant_types_supported": ["client_credentials"],
-            // RFC 8414 §2 requires it even without an authorization endpoint, and §3.2 forbids an empty array. "none" is
-            // the registered type that returns nothing.
+            // RFC 8414 §2 requires it even without an authorization endpoint, and §3.2 forbids an empty
+            // array. "none" is the registered type that returns nothing.
             "response_types_supported": ["none"],
         });
         if let Some(document) = document.as_object_mut() {
@@ -110,8 +110,8 @@ impl Metadata {
         document
     }
 
-    /// Returns the URL of the metadata of the protected resource, which challenges name (RFC 9728 §5.1). The path of the
-    /// resource follows the path of the document (§3.1).
+    /// Returns the URL of the metadata of the protected resource, which challenges name (RFC 9728 §5.1). The
+    /// path of the resource follows the path of the document (§3.1).
     #[must_use]
     pub(crate) fn resource_metadata_url(&self) -> String {
         let path = issuer_path(&self.issuer);

@@ -17,8 +17,8 @@ pub(crate) const MAX_BODY: usize = 16 * 1024;
 /// Checks the head of a request to one of the three form endpoints.
 ///
 /// # Errors
-/// 405 for another method, 415 for a content coding, 400 for another media type, or for a parameter in the query string that belongs in the body (RFC
-/// 6749 §2.3.1: "MUST NOT be included in the request URI").
+/// 405 for another method, 415 for a content coding, 400 for another media type, or for a parameter in the
+/// query string that belongs in the body (RFC 6749 §2.3.1: "MUST NOT be included in the request URI").
 pub(crate) fn check_head(parts: &request::Parts, known: &[&str]) -> Result<(), TokenError> {
     if parts.method != Method::POST {
         return Err(TokenError::MethodNotAllowed("POST"));

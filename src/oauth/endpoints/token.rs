@@ -30,8 +30,8 @@ pub(crate) const PARAMETERS: [&str; 7] = [
 pub(crate) struct TokenRequest {
     grant_type: String,
     scope: Option<String>,
-    /// The resource that the token is for (RFC 8707 §2). There is only one, because each of two resources could use the token
-    /// at the other, and because RFC 6749 §3.2 allows every parameter once.
+    /// The resource that the token is for (RFC 8707 §2). There is only one, because each of two resources
+    /// could use the token at the other, and because RFC 6749 §3.2 allows every parameter once.
     pub resource: Option<String>,
 }
 
@@ -73,8 +73,8 @@ pub(crate) fn issued(
     lifetime: Duration,
     scopes: &Scopes,
 ) -> Response<Full<Bytes>> {
-    // Written out, because a serializer costs several times as much. No part has a character that JSON escapes: tokens
-    // are base64url, and scopes have neither `"` nor `\` (RFC 6749 §3.3).
+    // Written out, because a serializer costs several times as much. No part has a character that JSON
+    // escapes: tokens are base64url, and scopes have neither `"` nor `\` (RFC 6749 §3.3).
     let seconds = lifetime.as_secs().to_string();
     let scope = scopes.as_str();
     let (before, after) = if scope.is_empty() { ("", "") } else { ("\"scope\":\"", "\",") };

@@ -1,7 +1,7 @@
 //! JSON objects without repeated names.
 //!
-//! RFC 7515 §4 and RFC 7519 §4 allow both to refuse a repeated name and to use its last value. A signed document would
-//! then mean different things to different readers, so it is refused here, at every depth.
+//! RFC 7515 §4 and RFC 7519 §4 allow both to refuse a repeated name and to use its last value. A signed
+//! document would then mean different things to different readers, so it is refused here, at every depth.
 
 use serde::de::{self, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -75,7 +75,8 @@ impl Object {
         }
     }
 
-    /// Returns a `NumericDate` (RFC 7519 §2) in whole seconds. Fractions are rounded down. A date before 1970 is an error.
+    /// Returns a `NumericDate` (RFC 7519 §2) in whole seconds. Fractions are rounded down. A date before 1970
+    /// is an error.
     pub(in crate::oauth) fn date(&self, name: &str) -> Member<u64> {
         match self.0.get(name) {
             None => Member::Absent,
@@ -228,7 +229,8 @@ mod tests {
         fn agrees_with_serde_json_where_names_are_unique(json in "[\\[\\]{}:,0-9a\"eE.tfn -]{0,24}") {
             let strict = Object::parse(json.as_bytes());
             let lax: Option<Map<String, Value>> = serde_json::from_str(&json).ok();
-            // Accepted text means the same to both parsers. Text that only serde_json accepts has a repetition.
+            // Accepted text means the same to both parsers. Text that only serde_json accepts has a
+            // repetition.
             if let Some(Object(members)) = strict { prop_assert_eq!(Some(members), lax); }
         }
     }

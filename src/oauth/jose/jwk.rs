@@ -10,8 +10,8 @@ use std::ops::RangeInclusive;
 
 /// A public key that verifies signatures.
 ///
-/// Two values are equal if all their members are, so the same key with another `kid` is not equal. To compare keys,
-/// compare [`Jwk::thumbprint`].
+/// Two values are equal if all their members are, so the same key with another `kid` is not equal. To compare
+/// keys, compare [`Jwk::thumbprint`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Jwk {
     material: Material,
@@ -66,8 +66,8 @@ const MAX_KID: usize = 256;
 const MODULUS_BITS: RangeInclusive<usize> = 2048..=4096;
 const MODULUS_BYTES: RangeInclusive<usize> = 256..=512;
 
-/// The public keys of the examples in RFC 7515 (appendix A.3) and RFC 8037 (appendix A.2). Their private keys are public,
-/// too.
+/// The public keys of the examples in RFC 7515 (appendix A.3) and RFC 8037 (appendix A.2). Their private keys
+/// are public, too.
 const DECOY_P256: [u8; 65] = hex(b"047fcdce2770f6c45d4183cbee6fdb4b7b580733357be9ef13bacf6e3c7bd15445\
     c7f144cd1bbd9b7e872cdfedb9eeb9f4b3695d6ea90b24ad8a4623288588e5ad");
 const DECOY_ED25519: [u8; 32] = hex(b"d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
@@ -129,8 +129,8 @@ impl Jwk {
         self.algorithm
     }
 
-    /// Returns whether the key can verify a signature made with `algorithm`, by its type, its curve, and its `alg` if there is
-    /// one (RFC 8725 §3.1).
+    /// Returns whether the key can verify a signature made with `algorithm`, by its type, its curve, and its
+    /// `alg` if there is one (RFC 8725 §3.1).
     #[must_use]
     pub fn fits(&self, algorithm: Algorithm) -> bool {
         self.material.fits(algorithm) && self.algorithm.is_none_or(|own| own == algorithm)
@@ -154,8 +154,9 @@ impl Jwk {
         Thumbprint::of(canonical.as_bytes())
     }
 
-    /// Returns whether the verification of `signature` takes the time of a computation. An RSA signature of another length
-    /// than the modulus, or that is not below it, is refused at once (RFC 8017 §8.1.2, §5.2.2).
+    /// Returns whether the verification of `signature` takes the time of a computation. An RSA signature of
+    /// another length than the modulus, or that is not below it, is refused at once (RFC 8017 §8.1.2,
+    /// §5.2.2).
     pub(super) fn takes_time_for(&self, signature: &[u8]) -> bool {
         match &self.material {
             Material::P256(_) | Material::Ed25519(_) => true,
@@ -163,8 +164,8 @@ impl Jwk {
         }
     }
 
-    /// Returns a key that nobody has, whose verifications take as long as those of a real key. `None` if no real key makes
-    /// signatures of this length.
+    /// Returns a key that nobody has, whose verifications take as long as those of a real key. `None` if no
+    /// real key makes signatures of this length.
     pub(super) fn decoy(algorithm: Algorithm, signature_length: usize) -> Option<Self> {
         let material = match algorithm {
             Algorithm::Es256 => Material::P256(DECOY_P256),
@@ -181,7 +182,8 @@ impl Jwk {
         Some(Self { material, kid: None, algorithm: None })
     }
 
-    /// Returns whether `signature` is a signature of `message` by this key. It is not if the algorithm does not fit the key.
+    /// Returns whether `signature` is a signature of `message` by this key. It is not if the algorithm does
+    /// not fit the key.
     pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         if !self.fits(algorithm) {
             return false;
@@ -281,7 +283,8 @@ fn octets<const N: usize>(object: &Object, name: &'static str) -> Result<[u8; N]
     base64url::decode_array(text).ok_or(JwkError::Member(name))
 }
 
-/// Reads a `Base64urlUInt` (RFC 7518 §2), which has the fewest octets. Otherwise a key would have several thumbprints.
+/// Reads a `Base64urlUInt` (RFC 7518 §2), which has the fewest octets. Otherwise a key would have several
+/// thumbprints.
 fn integer(object: &Object, name: &'static str) -> Result<Box<[u8]>, JwkError> {
     let text = object.string(name).required(JwkError::Member(name))?;
     let octets = base64url::decode(text).ok_or(JwkError::Member(name))?;

@@ -31,8 +31,8 @@ pub enum JwksError {
     TooLong,
     /// It has more than [`Jwks::MAX_KEYS`] keys.
     TooMany(usize),
-    /// The key at `index` has the private member `name`. The whole set is refused, because everyone who can read it could act
-    /// as the client.
+    /// The key at `index` has the private member `name`. The whole set is refused, because everyone who can
+    /// read it could act as the client.
     Private {
         /// Its index in `keys`.
         index: usize,
@@ -41,8 +41,8 @@ pub enum JwksError {
     },
 }
 
-/// How many keys are tried for one signature. Without a `kid`, all keys that fit the signature are tried; a rotation needs
-/// two. The bound limits the cost of a signature from anyone.
+/// How many keys are tried for one signature. Without a `kid`, all keys that fit the signature are tried; a
+/// rotation needs two. The bound limits the cost of a signature from anyone.
 pub(super) const MAX_TRIES: usize = 4;
 
 impl Jwks {
@@ -51,11 +51,12 @@ impl Jwks {
     /// The longest text that [`Jwks::parse`] reads, in bytes.
     pub const MAX_LENGTH: usize = 128 * 1024;
 
-    /// Parses a JWK Set. A set without any usable key is valid: a client publishes one to withdraw all its keys.
+    /// Parses a JWK Set. A set without any usable key is valid: a client publishes one to withdraw all its
+    /// keys.
     ///
     /// # Errors
-    /// A [`JwksError`] if it is malformed, too large, or contains a private key. Unsupported keys are not an error; they are
-    /// listed in [`Jwks::ignored`].
+    /// A [`JwksError`] if it is malformed, too large, or contains a private key. Unsupported keys are not an
+    /// error; they are listed in [`Jwks::ignored`].
     pub fn parse(json: &[u8]) -> Result<Self, JwksError> {
         if json.len() > Self::MAX_LENGTH {
             return Err(JwksError::TooLong);
@@ -92,8 +93,8 @@ impl Jwks {
 
     /// Returns the keys that may have made a signature with this header.
     ///
-    /// A `kid` selects the keys with that name. If there is none, keys without a name are used: a key that was pasted into a
-    /// configuration file often has none.
+    /// A `kid` selects the keys with that name. If there is none, keys without a name are used: a key that
+    /// was pasted into a configuration file often has none.
     pub(super) fn candidates(&self, algorithm: Algorithm, kid: Option<&str>) -> impl Iterator<Item = &Jwk> {
         let named = kid.is_some_and(|kid| self.keys.iter().any(|key| key.kid() == Some(kid)));
         self.keys

@@ -56,8 +56,9 @@ impl<'a> Jws<'a> {
         let header = Object::parse(&header).ok_or(JwsError::Header)?;
         let algorithm = header.string("alg").required(JwsError::Algorithm)?;
         let algorithm = Algorithm::from_name(algorithm).ok_or(JwsError::Algorithm)?;
-        // RFC 7515 §4.1.11: critical extensions that are not supported are refused, and none is supported. RFC 7797 §6:
-        // `b64` only counts if it is critical, but readers that differ in that would see different payloads.
+        // RFC 7515 §4.1.11: critical extensions that are not supported are refused, and none is supported.
+        // RFC 7797 §6: `b64` only counts if it is critical, but readers that differ in that would see
+        // different payloads.
         if header.has("crit") || header.has("b64") {
             return Err(JwsError::Critical);
         }
@@ -72,7 +73,8 @@ impl<'a> Jws<'a> {
         &self.claims
     }
 
-    /// Returns the public key in its own header (RFC 7515 §4.1.3). Verifying with it only proves the possession of that key.
+    /// Returns the public key in its own header (RFC 7515 §4.1.3). Verifying with it only proves the
+    /// possession of that key.
     pub(in crate::oauth) fn embedded_key(&mut self) -> Result<Jwk, JwsError> {
         let value = self.header.take("jwk").ok_or(JwsError::Key(JwkError::Member("jwk")))?;
         Jwk::from_value(value).map_err(JwsError::Key)
@@ -92,8 +94,8 @@ impl<'a> Jws<'a> {
 
     /// Verifies the signature with the key of a set that its header selects.
     ///
-    /// A failure costs [`MAX_TRIES`] verifications, whatever the set is: the time taken reveals neither how many keys a
-    /// client has nor whether it exists.
+    /// A failure costs [`MAX_TRIES`] verifications, whatever the set is: the time taken reveals neither how
+    /// many keys a client has nor whether it exists.
     pub(in crate::oauth) fn verify_with(&self, keys: &Jwks) -> Result<(), JwsError> {
         let mut verdict = Err(JwsError::UnknownKey);
         let mut tries = 0;

@@ -29,7 +29,8 @@ fn rfc_7515_appendix_a_3() {
 
 #[test]
 fn rfc_8037_appendix_a_4_signature() {
-    // The payload there is not JSON, so this tests the layer below the claims: same bytes, same key, same signature.
+    // The payload there is not JSON, so this tests the layer below the claims: same bytes, same key, same
+    // signature.
     let key = Jwk::parse(RFC8037_ED25519.as_bytes()).unwrap();
     let signed = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
     let signature = base64url::decode(

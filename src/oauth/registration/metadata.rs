@@ -54,11 +54,12 @@ fn invalid<T>(why: &'static str) -> Result<T, TokenError> {
 }
 
 impl ClientMetadata {
-    /// Reads a request to register (RFC 7591 §3.1). Members that the gateway does not know are ignored, as §2 demands.
+    /// Reads a request to register (RFC 7591 §3.1). Members that the gateway does not know are ignored, as §2
+    /// demands.
     ///
     /// # Errors
-    /// The errors of §3.2.2. What a template does not allow is refused rather than replaced, so that a client never has
-    /// less than it believes.
+    /// The errors of §3.2.2. What a template does not allow is refused rather than replaced, so that a client
+    /// never has less than it believes.
     pub(crate) fn read(json: &[u8], template: &Template) -> Result<Self, TokenError> {
         Self::of(&mut parse(json)?, template)
     }
@@ -88,7 +89,8 @@ impl ClientMetadata {
         })
     }
 
-    /// Returns the members that describe the client, with the names of RFC 7591 §2. The gateway stores the same members.
+    /// Returns the members that describe the client, with the names of RFC 7591 §2. The gateway stores the
+    /// same members.
     pub(crate) fn members(&self) -> Map<String, Value> {
         let mut members: Map<String, Value> = self.texts.clone().into_iter().collect();
         let mut put = |name: &str, value: Value| drop(members.insert(name.to_owned(), value));
@@ -196,7 +198,8 @@ fn check_grant(object: &Object) -> Result<(), TokenError> {
 fn method(object: &Object, template: &Template) -> Result<AuthMethod, TokenError> {
     let mistyped = TokenError::InvalidClientMetadata("token_endpoint_auth_method is a string");
     let Some(name) = object.string("token_endpoint_auth_method").optional(mistyped)? else {
-        // RFC 7591 §2: "If unspecified or omitted, the default is 'client_secret_basic'". A template may not allow it.
+        // RFC 7591 §2: "If unspecified or omitted, the default is 'client_secret_basic'". A template may not
+        // allow it.
         let basic = template.methods.iter().find(|method| **method == AuthMethod::Basic);
         let default = basic.or(template.methods.first()).copied();
         return default.ok_or(TokenError::InvalidClientMetadata("no authentication method is allowed"));
@@ -288,7 +291,8 @@ fn texts(object: &Object) -> Result<BTreeMap<String, Value>, TokenError> {
         let Some(text) = object.string(name).optional(mistyped())? else { continue };
         if !is_text(text) {
             return invalid(
-                "client_name, software_id and software_version have at most 256 bytes and no control characters",
+                "client_name, software_id and software_version have at most 256 bytes and no control \
+                 characters",
             );
         }
         keep(name, json!(text));

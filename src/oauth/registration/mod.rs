@@ -1,5 +1,5 @@
-//! Dynamic client registration (RFC 7591, RFC 7592): what a client may ask for, what it is answered, and the tokens with
-//! which it asks.
+//! Dynamic client registration (RFC 7591, RFC 7592): what a client may ask for, what it is answered, and the
+//! tokens with which it asks.
 
 mod metadata;
 #[cfg(test)]

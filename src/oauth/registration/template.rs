@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::oauth::scope::Scopes;
 
-/// The bounds of what clients may register with an initial access token, and what they get if they ask for less.
+/// The bounds of what clients may register with an initial access token, and what they get if they ask for
+/// less.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Template {
     pub(crate) name: String,

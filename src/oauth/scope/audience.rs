@@ -16,8 +16,8 @@ pub struct Audience(Box<str>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum RestrictedTokens {
-    /// On routes that demand that resource. A route that demands none belongs to the resource that the server itself is,
-    /// which its metadata names (RFC 9728 §2): the issuer.
+    /// On routes that demand that resource. A route that demands none belongs to the resource that the server
+    /// itself is, which its metadata names (RFC 9728 §2): the issuer.
     #[default]
     OwnRoutes,
     /// On those, and on every route that demands no resource.

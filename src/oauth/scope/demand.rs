@@ -17,8 +17,9 @@ use crate::oauth::scope::scopes::ScopeError;
 pub struct Demand {
     /// The required scopes.
     pub requirement: Requirement,
-    /// The resource that the token must be for (RFC 8707). `None` accepts tokens that are for no particular resource; which
-    /// others it accepts is a setting of the gate, [`RestrictedTokens`](crate::oauth::scope::RestrictedTokens).
+    /// The resource that the token must be for (RFC 8707). `None` accepts tokens that are for no particular
+    /// resource; which others it accepts is a setting of the gate,
+    /// [`RestrictedTokens`](crate::oauth::scope::RestrictedTokens).
     pub audience: Option<Box<str>>,
 }
 
@@ -53,8 +54,8 @@ impl From<Requirement> for Demand {
     }
 }
 
-/// A demand in any form that programs have it in: a [`Demand`], a [`Requirement`], or scopes that must all be there, as
-/// a string or as a list of strings. [`Gate::require`](crate::Gate::require) takes one.
+/// A demand in any form that programs have it in: a [`Demand`], a [`Requirement`], or scopes that must all be
+/// there, as a string or as a list of strings. [`Gate::require`](crate::Gate::require) takes one.
 pub trait IntoDemand: sealed::Sealed {
     /// Checks the demand.
     ///

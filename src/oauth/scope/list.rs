@@ -1,7 +1,7 @@
 use crate::oauth::scope::scopes::{ScopeError, Scopes};
 
-/// One or more scopes, in any form that programs have them in: a string with spaces between the scopes, or an array,
-/// slice or vector of strings. For an iterator, use [`Scopes::from_tokens`].
+/// One or more scopes, in any form that programs have them in: a string with spaces between the scopes, or an
+/// array, slice or vector of strings. For an iterator, use [`Scopes::from_tokens`].
 ///
 /// ```
 /// use tollgate::oauth::IntoScopes;

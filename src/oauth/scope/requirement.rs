@@ -25,8 +25,8 @@ impl Requirement {
     /// ```
     ///
     /// # Errors
-    /// A [`ScopeError`] for a scope that RFC 6749 §3.3 does not allow, and for an empty list. To require no scope, write
-    /// [`Requirement::AnyToken`].
+    /// A [`ScopeError`] for a scope that RFC 6749 §3.3 does not allow, and for an empty list. To require no
+    /// scope, write [`Requirement::AnyToken`].
     pub fn all(scopes: impl IntoScopes) -> Result<Self, ScopeError> {
         some(scopes).map(Self::All)
     }
@@ -58,8 +58,8 @@ impl Requirement {
         }
     }
 
-    /// Returns the scopes that a token with the scopes `held` lacks. If one of several would be enough, all of them are
-    /// returned.
+    /// Returns the scopes that a token with the scopes `held` lacks. If one of several would be enough, all
+    /// of them are returned.
     #[cfg(feature = "gateway")]
     pub(crate) fn missing(&self, held: &Scopes) -> Vec<&str> {
         if self.is_met_by(held) {

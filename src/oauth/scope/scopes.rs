@@ -2,8 +2,8 @@ use std::fmt;
 
 /// A list of scope tokens (RFC 6749 §3.3), without repetitions, in the order in which they were requested.
 ///
-/// It is held as the string that goes on the wire, because that is used most and lists are short: looking a token up is a
-/// scan over a few bytes.
+/// It is held as the string that goes on the wire, because that is used most and lists are short: looking a
+/// token up is a scan over a few bytes.
 ///
 /// ```
 /// use tollgate::oauth::Scopes;

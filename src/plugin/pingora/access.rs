@@ -28,7 +28,8 @@ impl Access {
     /// Requires a valid token. It takes the same demands as [`Gate::require`](crate::Gate::require).
     ///
     /// # Panics
-    /// If a scope is not allowed by RFC 6749 §3.3, or the list is empty. [`Access::try_token`] returns the error instead.
+    /// If a scope is not allowed by RFC 6749 §3.3, or the list is empty. [`Access::try_token`] returns the
+    /// error instead.
     #[must_use]
     #[track_caller]
     pub fn token(demand: impl IntoDemand) -> Self {

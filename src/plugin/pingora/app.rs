@@ -17,8 +17,8 @@ use crate::response;
 
 /// A pingora HTTP app behind the gate. Made by [`PingoraModule::around`](super::PingoraModule::around).
 ///
-/// The app finds the client in `X-Client-Id` and `X-Client-Scope`, as an upstream would. It needs no `note_connection`.
-/// With [`PingoraModule::with_endpoints`] it answers the gate's endpoints too.
+/// The app finds the client in `X-Client-Id` and `X-Client-Scope`, as an upstream would. It needs no
+/// `note_connection`. With [`PingoraModule::with_endpoints`] it answers the gate's endpoints too.
 #[derive(Clone)]
 pub struct RequireTokenApp<A> {
     app: A,
@@ -26,8 +26,8 @@ pub struct RequireTokenApp<A> {
 }
 
 impl PingoraModule {
-    /// Puts the same rule in front of an HTTP app. An app has no modules: its server drops the connection of a request that
-    /// a module fails, without an answer.
+    /// Puts the same rule in front of an HTTP app. An app has no modules: its server drops the connection of
+    /// a request that a module fails, without an answer.
     ///
     /// ```
     /// use async_trait::async_trait;

@@ -21,8 +21,8 @@ impl Connection {
         self.tls.is_some()
     }
 
-    /// Returns the client's certificate: the one that the server's own callback has kept, or else the digest, which is all
-    /// that pingora keeps.
+    /// Returns the client's certificate: the one that the server's own callback has kept, or else the digest,
+    /// which is all that pingora keeps.
     pub(super) fn certificate(&self) -> Option<PeerCertificate<'_>> {
         let tls = self.tls.as_deref()?;
         if let Some(whole) = tls.extension.get::<ClientCertificate>() {

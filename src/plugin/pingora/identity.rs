@@ -6,7 +6,8 @@ use crate::headers::identity::{CLIENT_ID, CLIENT_SCOPE, is_forged, is_identity};
 use crate::oauth::bearer::carries_issued_token;
 use crate::oauth::decide::Permit;
 
-/// Sets the identity headers of a head to the client of `permit`, and removes what the client has sent under their names.
+/// Sets the identity headers of a head to the client of `permit`, and removes what the client has sent under
+/// their names.
 pub(super) fn set(head: &mut RequestHeader, permit: &Permit, forward_token: bool) -> pingora::Result<()> {
     let forged: Vec<HeaderName> =
         head.headers.keys().filter(|name| is_forged(name.as_str().as_bytes())).cloned().collect();
@@ -34,8 +35,8 @@ pub(super) fn set(head: &mut RequestHeader, permit: &Permit, forward_token: bool
     Ok(())
 }
 
-/// Removes the identity headers from `Connection`. A proxy removes the headers named there (RFC 9110 §7.6.1), so a client
-/// could have its identity removed.
+/// Removes the identity headers from `Connection`. A proxy removes the headers named there (RFC 9110 §7.6.1),
+/// so a client could have its identity removed.
 fn keep_from_being_nominated(head: &mut RequestHeader) -> pingora::Result<()> {
     let options = |value: &HeaderValue| -> Vec<Vec<u8>> {
         value.as_bytes().split(|byte| *byte == b',').map(|option| option.trim_ascii().to_vec()).collect()

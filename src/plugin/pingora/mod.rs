@@ -1,4 +1,5 @@
-//! The gate inside pingora: a module for proxies, a wrapper for HTTP apps, and functions that answer from a session.
+//! The gate inside pingora: a module for proxies, a wrapper for HTTP apps, and functions that answer from a
+//! session.
 //!
 //! A proxy adds four calls: for the module, the connection, the endpoints and the refusal.
 //!
@@ -47,26 +48,28 @@
 //! }
 //! ```
 //!
-//! `examples/pingora_proxy.rs` is a complete proxy. [`PingoraModule`] has more: a demand for each request ([`Access`]), a
-//! condition of the program, an HTTP app instead of a proxy.
+//! `examples/pingora_proxy.rs` is a complete proxy. [`PingoraModule`] has more: a demand for each request
+//! ([`Access`]), a condition of the program, an HTTP app instead of a proxy.
 //!
-//! *It fails closed.* A module cannot answer a request, only fail it. Without the call for the refusal, pingora itself
-//! answers with the same status, without a challenge or a body, and closes the connection. Without the call for the
-//! endpoints, requests for them go to the upstream, so [`PingoraModule::with_endpoints`] states that it is there. Without
-//! the call for the connection, tokens that are bound to a client certificate are refused.
+//! *It fails closed.* A module cannot answer a request, only fail it. Without the call for the refusal,
+//! pingora itself answers with the same status, without a challenge or a body, and closes the connection.
+//! Without the call for the endpoints, requests for them go to the upstream, so
+//! [`PingoraModule::with_endpoints`] states that it is there. Without the call for the connection, tokens
+//! that are bound to a client certificate are refused.
 //!
-//! *The upstream* sees the same as behind the gateway: `Authorization` is removed, `X-Client-Id` and `X-Client-Scope` are
-//! set from the permit, and what the client has sent under these names is removed, in every spelling. A DPoP proof is
-//! removed together with its token.
+//! *The upstream* sees the same as behind the gateway: `Authorization` is removed, `X-Client-Id` and
+//! `X-Client-Scope` are set from the permit, and what the client has sent under these names is removed, in
+//! every spelling. A DPoP proof is removed together with its token.
 //!
-//! *A DPoP proof* has to name the URI of the request: `https` if the connection has TLS or the issuer begins with it, the
-//! `Host`, and the path.
+//! *A DPoP proof* has to name the URI of the request: `https` if the connection has TLS or the issuer begins
+//! with it, the `Host`, and the path.
 //!
-//! *Connections stay consistent.* The body of a refused request is read and discarded if it is short and has arrived.
-//! Otherwise the connection is closed after the answer, so that the rest of the body is not taken for the next request.
+//! *Connections stay consistent.* The body of a refused request is read and discarded if it is short and has
+//! arrived. Otherwise the connection is closed after the answer, so that the rest of the body is not taken
+//! for the next request.
 //!
-//! Types of pingora and `http` are part of these signatures. A major release of pingora is a major release of the feature
-//! `pingora`.
+//! Types of pingora and `http` are part of these signatures. A major release of pingora is a major release of
+//! the feature `pingora`.
 
 mod access;
 mod app;

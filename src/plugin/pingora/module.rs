@@ -23,8 +23,9 @@ pub struct PingoraModule {
 }
 
 impl Gate {
-    /// Makes a module that requires a token for every request of a pingora proxy. It takes the same demands as
-    /// [`Gate::require`]. Add it in `init_downstream_modules`; see [`crate::plugin::pingora`] for the rest of the proxy.
+    /// Makes a module that requires a token for every request of a pingora proxy. It takes the same demands
+    /// as [`Gate::require`]. Add it in `init_downstream_modules`; see [`crate::plugin::pingora`] for the rest
+    /// of the proxy.
     ///
     /// ```
     /// use pingora::modules::http::HttpModules;
@@ -37,8 +38,8 @@ impl Gate {
     /// ```
     ///
     /// # Panics
-    /// If a scope is not allowed by RFC 6749 §3.3, or the list is empty. [`Gate::try_pingora_module`] returns the error
-    /// instead.
+    /// If a scope is not allowed by RFC 6749 §3.3, or the list is empty. [`Gate::try_pingora_module`] returns
+    /// the error instead.
     #[must_use]
     #[track_caller]
     pub fn pingora_module(&self, demand: impl IntoDemand) -> PingoraModule {
@@ -56,17 +57,17 @@ impl Gate {
 }
 
 impl PingoraModule {
-    /// Replaces the demand by a closure that returns one for each request, for routes that require different scopes or no
-    /// token. It should decide on the path that the upstream gets, because the two could interpret another path
-    /// differently. [`Access`] has an example.
+    /// Replaces the demand by a closure that returns one for each request, for routes that require different
+    /// scopes or no token. It should decide on the path that the upstream gets, because the two could
+    /// interpret another path differently. [`Access`] has an example.
     #[must_use]
     pub fn ask_by(mut self, ask: impl Fn(&RequestHeader) -> Access + Send + Sync + 'static) -> Self {
         self.rule.access = AccessSource::ByRequest(Arc::new(ask));
         self
     }
 
-    /// Adds a closure that must accept the request too, after its token and scopes. See [`Gate::require_with`]. A second
-    /// one replaces the first.
+    /// Adds a closure that must accept the request too, after its token and scopes. See
+    /// [`Gate::require_with`]. A second one replaces the first.
     ///
     /// ```
     /// # use tollgate::{Gate, GateSpec};
@@ -174,13 +175,14 @@ impl HttpModule for RequireTokenModule {
     }
 }
 
-/// Passes the connection of a request to the gate. Call it in `early_request_filter`, because a module only sees the head
-/// of a request. Tokens that are bound to a client certificate (RFC 8705 §3) are refused without it.
+/// Passes the connection of a request to the gate. Call it in `early_request_filter`, because a module only
+/// sees the head of a request. Tokens that are bound to a client certificate (RFC 8705 §3) are refused
+/// without it.
 ///
-/// A TLS listener keeps the SHA-256 of the client's certificate. That is enough for such tokens and for clients that are
-/// identified by it (`self_signed_tls_client_auth`). Clients identified by a name (`tls_client_auth`) need the certificate
-/// itself: let the `handshake_complete_callback` of the listener's `TlsAccept` return a
-/// [`ClientCertificate`](crate::plugin::ClientCertificate) in an `Arc`.
+/// A TLS listener keeps the SHA-256 of the client's certificate. That is enough for such tokens and for
+/// clients that are identified by it (`self_signed_tls_client_auth`). Clients identified by a name
+/// (`tls_client_auth`) need the certificate itself: let the `handshake_complete_callback` of the listener's
+/// `TlsAccept` return a [`ClientCertificate`](crate::plugin::ClientCertificate) in an `Arc`.
 ///
 /// ```
 /// use async_trait::async_trait;

@@ -52,8 +52,8 @@ impl Rule {
             AccessSource::Always(access) => self.authorize(head, access, seen).await,
             AccessSource::ByRequest(ask) => self.authorize(head, &ask(head), seen).await,
         }?;
-        // The names are constant and the values were made for headers, so no insertion fails. If one did, the request
-        // would lack its identity, so it is refused.
+        // The names are constant and the values were made for headers, so no insertion fails. If one did, the
+        // request would lack its identity, so it is refused.
         identity::set(head, &permit, self.forward_token).map_err(|_| Denial::Unavailable)?;
         Ok(permit)
     }

@@ -30,8 +30,8 @@ pub struct Refused {
     pub reusable: bool,
 }
 
-/// Answers a request to one of the gate's endpoints. Returns `false` without doing anything if it is for none of them.
-/// Call it in `request_filter`, whose result means the same.
+/// Answers a request to one of the gate's endpoints. Returns `false` without doing anything if it is for none
+/// of them. Call it in `request_filter`, whose result means the same.
 ///
 /// # Errors
 /// The connection's, if the client has disconnected.
@@ -62,8 +62,8 @@ pub(super) async fn answer_endpoint(
     Ok(answer)
 }
 
-/// Answers a request that the [`RequireTokenModule`] denied. Returns `None` without doing anything if it denied none. Call
-/// it in `fail_to_proxy`.
+/// Answers a request that the [`RequireTokenModule`] denied. Returns `None` without doing anything if it
+/// denied none. Call it in `fail_to_proxy`.
 pub async fn answer_denied(modules: &HttpModuleCtx, session: &mut ServerSession) -> Option<Refused> {
     let module = modules.get::<RequireTokenModule>()?;
     Some(refuse(module.gate(), module.denial()?, session).await)
@@ -77,8 +77,8 @@ pub async fn refuse(gate: &Gate, denial: &Denial, session: &mut ServerSession) -
     Refused { status: denial.status().as_u16(), reusable: reusable && written }
 }
 
-/// Makes sure that no byte of the body is taken for the next request: reads the rest of a short body, and otherwise marks
-/// the connection to be closed. Returns whether it can be reused.
+/// Makes sure that no byte of the body is taken for the next request: reads the rest of a short body, and
+/// otherwise marks the connection to be closed. Returns whether it can be reused.
 pub(super) async fn settle(session: &mut ServerSession) -> bool {
     if session.is_body_done() {
         return true;

@@ -1,7 +1,7 @@
 //! Reads a bounded part of the body of a refused HTTP/2 request.
 //!
-//! A stream with an unread body is reset once the response is complete. Some clients that are still sending, such as
-//! curl 7, then report the reset instead of the response.
+//! A stream with an unread body is reset once the response is complete. Some clients that are still sending,
+//! such as curl 7, then report the reset instead of the response.
 
 use std::time::Duration;
 

@@ -40,8 +40,8 @@ pub(crate) struct TokenCheck(Option<Box<BoxFuture<'static, bool>>>);
 impl TokenCheck {
     /// Returns the time until the next check, or `None` if the token has ended.
     ///
-    /// A store that several gateways share may have to be asked. The stream goes on until it has answered, which it does in
-    /// bounded time, also by an error; then the token has ended.
+    /// A store that several gateways share may have to be asked. The stream goes on until it has answered,
+    /// which it does in bounded time, also by an error; then the token has ended.
     pub(crate) fn check(&mut self, gate: &Gate, lease: &Lease) -> Option<Duration> {
         let asking = match &mut self.0 {
             Some(asking) => asking,

@@ -10,5 +10,6 @@ pub(crate) mod response;
 pub(crate) mod source;
 pub(crate) mod upstream_body;
 
-/// The error of a body: a [`BodyFault`](crate::upstream::downstream::BodyFault), or an error of the connection.
+/// The error of a body: a [`BodyFault`](crate::upstream::downstream::BodyFault), or an error of the
+/// connection.
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;

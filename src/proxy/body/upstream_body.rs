@@ -13,7 +13,8 @@ use super::source::Source;
 use crate::limit::exchange::ExchangeLimits;
 use crate::upstream::downstream::BodyFault;
 
-/// The number of frames between two reads of the clock. It is small because a slow client takes long for each.
+/// The number of frames between two reads of the clock. It is small because a slow client takes long for
+/// each.
 const FRAMES_UNCHECKED: u32 = 8;
 
 /// The body of an upstream response.

@@ -80,8 +80,8 @@ impl<I: Socket> Client<I> {
         Poll::Ready(Ok(read))
     }
 
-    /// Writes the pending output. Fails with [`TimedOut`](io::ErrorKind::TimedOut) if the client does not read it in
-    /// time.
+    /// Writes the pending output. Fails with [`TimedOut`](io::ErrorKind::TimedOut) if the client does not
+    /// read it in time.
     pub(crate) fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let rest = self.out.get(self.written..).unwrap_or_default();
@@ -144,11 +144,12 @@ impl<I: Socket> Client<I> {
         }
     }
 
-    /// Completes if the client disconnects while the gateway waits for something else. Input that the client sends
-    /// ahead is kept, up to one read.
+    /// Completes if the client disconnects while the gateway waits for something else. Input that the client
+    /// sends ahead is kept, up to one read.
     ///
-    /// A client that has closed its sending side may still read (RFC 9112 §9.6), or it may have disconnected; only a
-    /// write would show which. It is served until it has been sent nothing for the half-closed timeout.
+    /// A client that has closed its sending side may still read (RFC 9112 §9.6), or it may have disconnected;
+    /// only a write would show which. It is served until it has been sent nothing for the half-closed
+    /// timeout.
     pub(super) fn poll_disconnect(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.is_flushed() && matches!(self.poll_out(cx), Poll::Ready(Err(_))) {
             return Poll::Ready(());

@@ -115,7 +115,8 @@ impl<I> Client<I> {
         }
     }
 
-    /// Returns the upstream connections that carry this client's logins. They end with the client's connection.
+    /// Returns the upstream connections that carry this client's logins. They end with the client's
+    /// connection.
     pub(crate) fn logins(&mut self) -> &mut Logins {
         &mut self.logins
     }
@@ -223,8 +224,8 @@ impl<I> Client<I> {
         self.persistent = false;
     }
 
-    /// Returns whether another request can follow: the response did not announce the close of the connection, and
-    /// the request has been read to its end.
+    /// Returns whether another request can follow: the response did not announce the close of the connection,
+    /// and the request has been read to its end.
     pub(crate) fn is_reusable(&mut self) -> bool {
         // A client that waits for `100 Continue` may omit the body.
         self.persistent && (self.body_ended || !self.expects_continue && self.skip_body())

@@ -51,7 +51,8 @@ pub(crate) struct ResponseTimeouts {
     pub(crate) deadline: Option<Instant>,
 }
 
-/// Sends the response that has begun on `connection` to the client, while the rest of the request is sent upstream.
+/// Sends the response that has begun on `connection` to the client, while the rest of the request is sent
+/// upstream.
 pub(crate) async fn relay<I: Socket>(
     connection: &mut Connection,
     writer: &mut RequestWriter,
@@ -251,8 +252,8 @@ impl Relay {
         Ok(())
     }
 
-    /// Waits for the upstream, until the read timeout or the end of the token. Completes with `None` if the client
-    /// disconnects.
+    /// Waits for the upstream, until the read timeout or the end of the token. Completes with `None` if the
+    /// client disconnects.
     fn poll_waiting<I: Socket>(
         &mut self,
         writer: &RequestWriter,
@@ -296,8 +297,8 @@ impl Relay {
 }
 
 impl<I: Socket> Client<I> {
-    /// Sends the response of an HTTP/2 server, whose body arrives in frames. `pump` sends the rest of the request
-    /// upstream.
+    /// Sends the response of an HTTP/2 server, whose body arrives in frames. `pump` sends the rest of the
+    /// request upstream.
     pub(crate) async fn send(
         &mut self,
         response: Response<ResponseBody<'_>>,

@@ -66,8 +66,8 @@ pub(super) fn write_status_line(out: &mut Vec<u8>, status: StatusCode, reason: &
 }
 
 impl<I: Socket> Client<I> {
-    /// Writes the head of an HTTP/1.1 server's response, without a header map. `sent` is the head of the request that
-    /// the server received.
+    /// Writes the head of an HTTP/1.1 server's response, without a header map. `sent` is the head of the
+    /// request that the server received.
     pub(super) fn write_head(
         &mut self,
         head: ResponseHead<'_>,
@@ -149,7 +149,8 @@ impl<I: Socket> Client<I> {
     fn end_head(&mut self, framing: BodyFraming, has_date: bool, upgraded: bool) {
         let persists = self.persists();
         if !persists {
-            // The drain flag may change at any time. From here on, the `Connection` field sent to the client decides.
+            // The drain flag may change at any time. From here on, the `Connection` field sent to the client
+            // decides.
             self.close();
         }
         let old = self.version == Version::HTTP_10;

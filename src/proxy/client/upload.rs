@@ -1,4 +1,5 @@
-//! Reads a request body from the client. Enforces the size limit and the read timeout, and ends with the token.
+//! Reads a request body from the client. Enforces the size limit and the read timeout, and ends with the
+//! token.
 
 use std::task::{Context, Poll, ready};
 
@@ -79,7 +80,8 @@ impl<'a, I: Socket> Upload<'a, I> {
         trailers
     }
 
-    /// Appends the received part of the body to `out`, or waits for more. Completes with `true` at the end of the body.
+    /// Appends the received part of the body to `out`, or waits for more. Completes with `true` at the end of
+    /// the body.
     fn poll_piece(
         &mut self,
         out: &mut Vec<u8>,

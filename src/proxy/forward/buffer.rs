@@ -7,8 +7,8 @@ use super::error::ForwardError;
 use crate::upstream::downstream::Downstream;
 use crate::upstream::http1::writer::RequestWriter;
 
-/// Reads the body from `down`, and appends it with its length to the head in `writer`. The body enforces its own
-/// size limit.
+/// Reads the body from `down`, and appends it with its length to the head in `writer`. The body enforces its
+/// own size limit.
 ///
 /// # Errors
 /// The body is too long or too slow, or ends early.

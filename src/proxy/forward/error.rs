@@ -24,7 +24,8 @@ pub(crate) enum ForwardError {
     TooSlow,
     /// The server's response is invalid: 502.
     InvalidResponse(String),
-    /// The request body failed: 413, 400 or 408. If the token ended during the request, the gate responds with 401.
+    /// The request body failed: 413, 400 or 408. If the token ended during the request, the gate responds
+    /// with 401.
     Body(BodyFault),
     /// The client has disconnected.
     ClientGone,

@@ -16,8 +16,8 @@ use crate::upstream::group::Upstream;
 use crate::upstream::pick::PickContext;
 use crate::upstream::server::Server;
 
-/// Sends a request over one protocol. The implementation classifies its failures, and [`Exchange::run`] decides
-/// whether to try again.
+/// Sends a request over one protocol. The implementation classifies its failures, and [`Exchange::run`]
+/// decides whether to try again.
 pub(crate) trait Protocol {
     /// An open connection to a server.
     type Connection;
@@ -87,8 +87,8 @@ impl Exchange<'_> {
             let is_reused = reused.is_some();
             let mut connection = match reused {
                 Some(connection) => connection,
-                // Boxed: most requests find an open connection, and this state would make the future of each of
-                // them larger.
+                // Boxed: most requests find an open connection, and this state would make the future of each
+                // of them larger.
                 None => match Box::pin(protocol.open(server, now, deadline)).await {
                     Ok(connection) => connection,
                     Err(failure) => {
@@ -160,8 +160,8 @@ impl ResponseTimer {
         self.deadline.map_or(self.late_at, |deadline| deadline.min(self.late_at))
     }
 
-    /// Decides at [`Self::next`] whether the response is overdue. It is not while the request body makes progress
-    /// (`progress` changes) or while the gateway waits for the client: the body has its own timeout.
+    /// Decides at [`Self::next`] whether the response is overdue. It is not while the request body makes
+    /// progress (`progress` changes) or while the gateway waits for the client: the body has its own timeout.
     pub(super) fn check(&mut self, now: Instant, progress: u64, waits_for_client: bool) -> Option<Overdue> {
         if self.deadline.is_some_and(|deadline| now >= deadline) {
             return Some(Overdue::Expired);

@@ -38,8 +38,8 @@ pub(crate) struct Http1<'a, D> {
     writer: &'a mut RequestWriter,
     down: &'a mut D,
     logins: &'a mut Logins,
-    /// Whether only new connections are used. This is set once a reused connection was dead, so that a request does not
-    /// try many dead connections.
+    /// Whether only new connections are used. This is set once a reused connection was dead, so that a
+    /// request does not try many dead connections.
     new_only: bool,
 }
 
@@ -51,8 +51,8 @@ enum HeadError {
 }
 
 impl<'a, D: Downstream> Http1<'a, D> {
-    /// Creates an attempt to send the head in `writer` and the body from `down`. `logins` has the connections that are
-    /// reserved for this client. It is empty on a route that carries no logins.
+    /// Creates an attempt to send the head in `writer` and the body from `down`. `logins` has the connections
+    /// that are reserved for this client. It is empty on a route that carries no logins.
     pub(crate) fn new(
         exchange: &Exchange<'a>,
         expected: ResponseExpectation,

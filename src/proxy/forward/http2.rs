@@ -39,8 +39,8 @@ use crate::upstream::http2::response::Http2Body;
 use crate::upstream::http2::upload::{self, Upload};
 use crate::upstream::server::Server;
 
-/// Builds the head to send upstream from a client's request: with the canonical path, the query as received, and
-/// `host`. The scheme is set later, to the server's.
+/// Builds the head to send upstream from a client's request: with the canonical path, the query as received,
+/// and `host`. The scheme is set later, to the server's.
 ///
 /// # Errors
 /// The host or the query is not valid in a URI.
@@ -119,7 +119,8 @@ pub(crate) async fn forward<'a>(
     Ok(Response::from_parts(head, body.into()))
 }
 
-/// Returns the headers of a response that go to the client. `length` is whether it may declare the length of its body.
+/// Returns the headers of a response that go to the client. `length` is whether it may declare the length of
+/// its body.
 fn for_client(
     headers: &HeaderMap,
     length: bool,
@@ -182,7 +183,8 @@ impl Protocol for Http2<'_> {
         _: Instant,
         deadline: Option<Instant>,
     ) -> Result<Connection, Failure> {
-        // Other requests wait for the same connection, so the total timeout of this one does not shorten its opening.
+        // Other requests wait for the same connection, so the total timeout of this one does not shorten its
+        // opening.
         let acquiring = pool::acquire(server, self.newer_than, self.upstream.connect_timeout);
         let acquired = match deadline {
             None => acquiring.await,
@@ -322,8 +324,8 @@ impl Http2<'_> {
         let status = &connection.status;
         let kept = status.begun() > 1;
         let refused = error.is_remote() && error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM);
-        // Requests sent before the server's SETTINGS came may exceed its stream limit. It refuses those through no fault
-        // of the requests: they are treated as unsent.
+        // Requests sent before the server's SETTINGS came may exceed its stream limit. It refuses those
+        // through no fault of the requests: they are treated as unsent.
         let over_limit = refused && status.streams() > connection.max_streams();
         let broke = error.is_io() || error.is_go_away();
         // h2 reports the other side's GOAWAY only for a stream above the last one named there.

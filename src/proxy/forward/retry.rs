@@ -72,9 +72,9 @@ impl Retries {
     /// Returns whether the request may be sent again, and counts the retry if so. `reused` says that the
     /// connection had served a request before. `budget` is called for the retries that it bounds.
     ///
-    /// A reused connection that was dead before a byte was written costs nothing: no server has seen the request.
-    /// All other retries count towards the configured number, so servers see a request at most once more than
-    /// that number.
+    /// A reused connection that was dead before a byte was written costs nothing: no server has seen the
+    /// request. All other retries count towards the configured number, so servers see a request at most once
+    /// more than that number.
     pub(crate) fn allow(
         &mut self,
         failure: FailureKind,
@@ -87,7 +87,8 @@ impl Retries {
             FailureKind::Unsent if reused => &mut self.unsent_left,
             _ => &mut self.left,
         };
-        // A reused connection that broke says little about its server: the budget is for servers that are down.
+        // A reused connection that broke says little about its server: the budget is for servers that are
+        // down.
         if *left == 0 || !reused && !budget() {
             return false;
         }

@@ -1,4 +1,5 @@
-//! The record of a request. It is filled while the request is served, and is counted and logged once at the end.
+//! The record of a request. It is filled while the request is served, and is counted and logged once at the
+//! end.
 
 mod reasons;
 mod security;
@@ -52,7 +53,8 @@ pub(crate) struct RequestRecord {
     pub(crate) endpoint: Option<Endpoint>,
     pub(crate) upstream: UpstreamTrace,
     pub(crate) reason: Option<Reason>,
-    /// The setting that would accept an ambiguous request. It applies only if `reason` is [`Reason::Ambiguous`].
+    /// The setting that would accept an ambiguous request. It applies only if `reason` is
+    /// [`Reason::Ambiguous`].
     setting: Option<&'static str>,
     /// The status of the response, or 0 before it begins.
     status: u16,
@@ -60,8 +62,8 @@ pub(crate) struct RequestRecord {
     is_head: bool,
     /// Whether the response has ended.
     complete: bool,
-    /// Whether the gateway waited for the response body, or sent it in several pieces. Otherwise the body ends with
-    /// the head, and the clock is not read again.
+    /// Whether the gateway waited for the response body, or sent it in several pieces. Otherwise the body
+    /// ends with the head, and the clock is not read again.
     streamed: bool,
     has_data: bool,
     /// The bytes of the request body, unless the upstream trace counts them.
@@ -379,7 +381,8 @@ impl RequestObserver for RequestRecord {
 
     #[inline]
     fn on_route(&mut self, route: &Arc<Route>) {
-        // The route is usually the last one. Its reference count, which all threads share, is then not written.
+        // The route is usually the last one. Its reference count, which all threads share, is then not
+        // written.
         if !self.route.as_ref().is_some_and(|last| Arc::ptr_eq(last, route)) {
             self.route = Some(Arc::clone(route));
         }

@@ -42,7 +42,8 @@ impl UpstreamTrace {
         self.server = Some(server.key);
     }
 
-    /// Records that the head of the response has arrived. This is the only time that the trace reads the clock.
+    /// Records that the head of the response has arrived. This is the only time that the trace reads the
+    /// clock.
     #[inline]
     pub(crate) fn end_attempt(&mut self) {
         if is_timed() {

@@ -42,8 +42,8 @@ pub(crate) struct Judged<'a> {
 }
 
 impl ShadowAccess {
-    /// Returns how a request is forwarded that an enforced route would refuse: as on a public route, without the
-    /// credentials of the upstream.
+    /// Returns how a request is forwarded that an enforced route would refuse: as on a public route, without
+    /// the credentials of the upstream.
     #[cold]
     pub(in crate::proxy) fn forwarding(
         &self,

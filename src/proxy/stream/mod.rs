@@ -22,8 +22,8 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// Creates the stream of a request. It is reset if the client accepts no data of the response for `write_timeout`.
-    /// `resets` counts it if the client resets it.
+    /// Creates the stream of a request. It is reset if the client accepts no data of the response for
+    /// `write_timeout`. `resets` counts it if the client resets it.
     pub(crate) fn new(
         request: Request<RecvStream>,
         respond: SendResponse<Bytes>,

@@ -82,8 +82,8 @@ impl Reply {
         }
     }
 
-    /// Sends the response, and shows `seen` every poll of its body. The last poll that it is shown is the end of the body
-    /// or an error, unless the client went away first.
+    /// Sends the response, and shows `seen` every poll of its body. The last poll that it is shown is the end
+    /// of the body or an error, unless the client went away first.
     pub(crate) async fn send<B>(
         &self,
         response: Response<B>,
@@ -191,7 +191,8 @@ impl Transfer {
         }
     }
 
-    /// Sends the piece, if there is one, as far as the client has room for it. Returns whether more may follow.
+    /// Sends the piece, if there is one, as far as the client has room for it. Returns whether more may
+    /// follow.
     ///
     /// The connection never gets more than the client has room for. It would wait there without a timeout.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
@@ -217,8 +218,8 @@ impl Transfer {
         Poll::Ready(true)
     }
 
-    /// Waits until the client has room for some of the next `len` bytes, and returns for how many. Returns 0 if the stream
-    /// has ended, or if the client accepts nothing for the write timeout.
+    /// Waits until the client has room for some of the next `len` bytes, and returns for how many. Returns 0
+    /// if the stream has ended, or if the client accepts nothing for the write timeout.
     fn poll_room(&mut self, len: usize, cx: &mut Context<'_>) -> Poll<usize> {
         // All room that there is gets used at once, so none is taken from other streams while this one waits.
         self.stream.reserve_capacity(len.min(MOST_ROOM));
@@ -244,7 +245,8 @@ impl Transfer {
     }
 }
 
-/// Returns the reason for which a stream is reset when its body fails: the server's, if the server reset its stream.
+/// Returns the reason for which a stream is reset when its body fails: the server's, if the server reset its
+/// stream.
 fn reason_of(mut error: &(dyn Error + 'static)) -> Reason {
     loop {
         if let Some(reason) = error.downcast_ref().and_then(h2::Error::reason) {

@@ -6,8 +6,10 @@
 //! Two prefixes with the same remaining patterns have the same continuations, so only the first one is
 //! continued.
 //!
-//! Some paths need no search, because another one matches the same patterns and is accepted wherever they are:
-//! - reserved characters that are escaped (`%3A`) match what they match without the escape: no pattern has one;
+//! Some paths need no search, because another one matches the same patterns and is accepted wherever they
+//! are:
+//! - reserved characters that are escaped (`%3A`) match what they match without the escape: no pattern has
+//!   one;
 //! - empty segments match what the path matches without them: no pattern has one.
 
 mod pieces;

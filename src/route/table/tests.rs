@@ -2,7 +2,8 @@ use super::*;
 use crate::route::path::canonical;
 
 /// `METHODS HOST PATTERN FLAGS`, where `*` is any, a pattern that ends in `**` is a prefix, and the flags are
-/// `i` (case does not matter), `;`, `s` (encoded slash), `?` (encoded delimiter) and `e` (empty segment). The value is the whole line.
+/// `i` (case does not matter), `;`, `s` (encoded slash), `?` (encoded delimiter) and `e` (empty segment). The
+/// value is the whole line.
 fn entry(line: &'static str) -> Entry<&'static str> {
     let mut words = line.split(' ');
     let mut word = || words.next().unwrap_or_default();

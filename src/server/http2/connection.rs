@@ -157,7 +157,8 @@ where
                     Poll::Pending => return Poll::Pending,
                 },
                 State::Open(connection) => {
-                    // A client that resets most of its streams costs more than it gets. "Rapid reset" is one way.
+                    // A client that resets most of its streams costs more than it gets. "Rapid reset" is one
+                    // way.
                     let resets = self.resets.load(Relaxed);
                     if !self.is_ended && resets > FREE_RESETS && resets > self.accepted / 2 {
                         self.is_ended = true;

@@ -1,4 +1,5 @@
-//! Serves an HTTP/2 connection: accepts its streams, runs them in the connection's task, and enforces the timeouts.
+//! Serves an HTTP/2 connection: accepts its streams, runs them in the connection's task, and enforces the
+//! timeouts.
 
 mod connection;
 mod streams;

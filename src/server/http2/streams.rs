@@ -65,8 +65,8 @@ impl<F: Future> Streams<F> {
         self.free.is_empty() && self.places.len() + 1 >= PARTS
     }
 
-    /// Starts to answer a stream. `place` creates the future of a new place, which answers the streams of a [`Handoff`].
-    /// Must not be called while [`is_full`](Self::is_full).
+    /// Starts to answer a stream. `place` creates the future of a new place, which answers the streams of a
+    /// [`Handoff`]. Must not be called while [`is_full`](Self::is_full).
     pub(super) fn start(
         &mut self,
         stream: Stream,

@@ -1,8 +1,8 @@
 //! Wakes the connection's task, and records which of its parts were woken.
 //!
-//! All streams of a connection run in the connection's task. A part that is woken sets its bit, and the next poll of the
-//! task polls only the parts whose bits are set. What a part wakes while the task runs is polled before the task sleeps,
-//! without the scheduler.
+//! All streams of a connection run in the connection's task. A part that is woken sets its bit, and the next
+//! poll of the task polls only the parts whose bits are set. What a part wakes while the task runs is polled
+//! before the task sleeps, without the scheduler.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};

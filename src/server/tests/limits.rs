@@ -213,7 +213,8 @@ fn a_proxy_header_from_elsewhere_is_refused_unread() {
     assert!(answer.is_empty(), "{}", answer.escape_ascii());
 }
 
-/// The limit is for clients: with the PROXY protocol, each has its own address, and a trusted proxy stands for many.
+/// The limit is for clients: with the PROXY protocol, each has its own address, and a trusted proxy stands
+/// for many.
 #[test]
 fn the_limit_of_an_address_is_not_for_proxies() {
     let one = ConnectionsPerAddress::AtMost(NonZeroUsize::MIN);

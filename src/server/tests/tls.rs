@@ -128,7 +128,8 @@ async fn any_client_certificate_is_taken_where_it_is_asked_for() {
     let key = key.serialize_pem();
     let shows = |pem: &str| client_config(state.path(), b"http/1.1", Some((pem, &key)));
 
-    // With a CA, a certificate is used if the CA has signed it, or if it is registered. Without one, nothing is verified.
+    // With a CA, a certificate is used if the CA has signed it, or if it is registered. Without one, nothing
+    // is verified.
     let own_digest = Sha256::digest(CertificateDer::from_pem_slice(own.as_bytes()).unwrap()).into();
     for (with_ca, verified) in [(true, "verified=true"), (false, "verified=false")] {
         let mut options = tls(state.path());

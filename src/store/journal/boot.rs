@@ -5,8 +5,8 @@ pub(crate) trait BootClock: Send + Sync + 'static {
     /// Returns the name of this start of the machine. Two starts never have the same one.
     fn boot_id(&self) -> String;
 
-    /// Returns the milliseconds since this start. They count while the machine is suspended, and no step of the wall clock
-    /// changes them.
+    /// Returns the milliseconds since this start. They count while the machine is suspended, and no step of
+    /// the wall clock changes them.
     fn boot_millis(&self) -> i64;
 }
 

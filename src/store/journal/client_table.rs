@@ -7,8 +7,8 @@ use crate::store::journal::{Journal, client_rows};
 use crate::store::token_store::{Pending, StoreError};
 
 impl Journal {
-    /// Returns whether this process may decide what depends on the value of a row: no other one writes, for the seconds of
-    /// an upgrade, and the file can be written.
+    /// Returns whether this process may decide what depends on the value of a row: no other one writes, for
+    /// the seconds of an upgrade, and the file can be written.
     fn decides_alone(&self) -> bool {
         !self.following.is_active() && !self.shared.is_failing()
     }

@@ -10,7 +10,8 @@ use crate::store::stored::StoredGrant;
 /// The number of grants from which unused ones are removed before the map grows.
 const BEFORE_CLEANING: usize = 1024;
 
-/// The grants that have a number, by their address. The weak reference keeps the address from being used again.
+/// The grants that have a number, by their address. The weak reference keeps the address from being used
+/// again.
 #[derive(Debug, Default)]
 pub(super) struct GrantIds {
     known: HashMap<usize, Numbered>,

@@ -18,8 +18,8 @@ use crate::store::journal::used::UsedNames;
 use crate::store::memory::MemoryStore;
 use crate::store::stored::{Interner, StoredGrant};
 
-/// How much earlier a token ends after a restart than before it. Two readings of the clock can differ by a step of the
-/// kernel's tick, and what remains of a lifetime must not grow.
+/// How much earlier a token ends after a restart than before it. Two readings of the clock can differ by a
+/// step of the kernel's tick, and what remains of a lifetime must not grow.
 const MARGIN: i64 = 10;
 
 /// A callback that receives each grant of another process, its number, and the time until which the file

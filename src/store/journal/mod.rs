@@ -64,8 +64,8 @@ use crate::store::stored::{Interner, StoredGrant};
 use crate::store::token_store::{Found, Health, Pending, StoreError, TokenStore, Use};
 use crate::store::used_name::UsedName;
 
-/// How many numbers of grants are reserved for a process that shares the file. That process continues from the
-/// numbers that both have read.
+/// How many numbers of grants are reserved for a process that shares the file. That process continues from
+/// the numbers that both have read.
 const OTHERS_GRANTS: u64 = 1 << 32;
 
 /// A store in the memory of this process. It records its changes in a journal file, and loads the file when
@@ -74,16 +74,19 @@ const OTHERS_GRANTS: u64 = 1 << 32;
 /// Requests are answered from memory. A separate thread writes the journal, which is an SQLite database used
 /// as a log.
 ///
-/// - *Revoking a token, ending a client's epoch and using an assertion up* succeed once they survive a power loss.
-/// - *Issued tokens* are written within 10 ms and synced each second. A process that is killed loses those of the last
-///   10 ms; their clients get 401 and request new ones.
-/// - *Clients that change* while the process does not run lose the tokens that a reload would have ended, and what a reload
-///   has ended does not come back. A file of an earlier version does not say what its tokens depend on, so they end.
-/// - *Lifetimes go on* while the process does not run. Within one start of the machine its clock decides, and steps of the
-///   wall clock do nothing. After another start the wall clock says how much time has passed. If it shows a time before
-///   the last one written down, all tokens end. What remains of a lifetime never grows.
-/// - *A disk that is full or broken* makes issuing and revoking fail with [`StoreError::Unavailable`]; known tokens are
-///   still found. Nothing is lost: everything is written as soon as the disk can be written again.
+/// - *Revoking a token, ending a client's epoch and using an assertion up* succeed once they survive a power
+///   loss.
+/// - *Issued tokens* are written within 10 ms and synced each second. A process that is killed loses those of
+///   the last 10 ms; their clients get 401 and request new ones.
+/// - *Clients that change* while the process does not run lose the tokens that a reload would have ended, and
+///   what a reload has ended does not come back. A file of an earlier version does not say what its tokens
+///   depend on, so they end.
+/// - *Lifetimes go on* while the process does not run. Within one start of the machine its clock decides, and
+///   steps of the wall clock do nothing. After another start the wall clock says how much time has passed. If
+///   it shows a time before the last one written down, all tokens end. What remains of a lifetime never
+///   grows.
+/// - *A disk that is full or broken* makes issuing and revoking fail with [`StoreError::Unavailable`]; known
+///   tokens are still found. Nothing is lost: everything is written as soon as the disk can be written again.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -92,8 +95,10 @@ const OTHERS_GRANTS: u64 = 1 << 32;
 /// use tollgate::{ClientSpec, Gate, GateSpec, Requirement};
 ///
 /// # let folder = tempfile::tempdir()?;
-/// # let headers = |token: &tollgate::oauth::AccessToken| -> Result<http::HeaderMap, Box<dyn std::error::Error>> {
-/// #     Ok([(http::header::AUTHORIZATION, format!("Bearer {}", token.expose()).parse()?)].into_iter().collect())
+/// # let headers = |token: &tollgate::oauth::AccessToken| -> Result<http::HeaderMap, Box<dyn
+/// std::error::Error>> {
+/// #     Ok([(http::header::AUTHORIZATION, format!("Bearer {}",
+/// token.expose()).parse()?)].into_iter().collect())
 /// # };
 /// let gate = || -> Result<Gate, Box<dyn std::error::Error>> {
 ///     let clock = Arc::new(SystemClock::new());
@@ -136,15 +141,16 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal in a folder, loads it, and starts the thread that writes it. The folder is made if it is not
-    /// there. `clock` must be the clock of the gate, and at most `max_tokens` tokens are kept.
+    /// Opens the journal in a folder, loads it, and starts the thread that writes it. The folder is made if
+    /// it is not there. `clock` must be the clock of the gate, and at most `max_tokens` tokens are kept.
     ///
-    /// A file that is damaged is renamed, with a warning, and the journal begins without tokens: clients get 401 and
-    /// request new ones. No part of it is used, because a revocation may be in the part that cannot be read.
+    /// A file that is damaged is renamed, with a warning, and the journal begins without tokens: clients get
+    /// 401 and request new ones. No part of it is used, because a revocation may be in the part that cannot
+    /// be read.
     ///
     /// # Errors
-    /// A [`JournalError`] if the folder is on a network file system, if another process has the journal open, or if the
-    /// file cannot be used.
+    /// A [`JournalError`] if the folder is on a network file system, if another process has the journal open,
+    /// or if the file cannot be used.
     pub fn open(folder: &Path, max_tokens: usize, clock: Arc<dyn Clock>) -> Result<Self, JournalError> {
         Self::open_on(folder, max_tokens, clock, Arc::new(SystemBoot))
     }
@@ -507,8 +513,8 @@ impl Lasting for Journal {
     }
 }
 
-/// Locks a table. A thread that panicked with the lock held left at worst a grant without a number, or a registration that
-/// is not written.
+/// Locks a table. A thread that panicked with the lock held left at worst a grant without a number, or a
+/// registration that is not written.
 fn lock<T>(table: &Mutex<T>) -> MutexGuard<'_, T> {
     table.lock().unwrap_or_else(PoisonError::into_inner)
 }

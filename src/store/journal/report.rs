@@ -77,16 +77,16 @@ pub(crate) fn report(folder: &Path) -> Result<Option<Report>, JournalError> {
     query().map(Some).map_err(|error| JournalError::Sqlite(path.clone(), error))
 }
 
-/// Returns the use of secrets in the journal in a folder, or `None` if there is no journal. A running gateway may have it
-/// open.
+/// Returns the use of secrets in the journal in a folder, or `None` if there is no journal. A running gateway
+/// may have it open.
 #[cfg(feature = "gateway")]
 pub(crate) fn usage(folder: &Path) -> Result<Option<Vec<UsageRow>>, JournalError> {
     let Some((connection, path)) = open_to_read(folder)? else { return Ok(None) };
     usage::rows(&connection).map(Some).map_err(|error| JournalError::Sqlite(path, error))
 }
 
-/// Returns the table of registered clients in the journal in a folder. It is empty without a journal. A running gateway may
-/// have it open.
+/// Returns the table of registered clients in the journal in a folder. It is empty without a journal. A
+/// running gateway may have it open.
 #[cfg(feature = "gateway")]
 pub(crate) fn registered_rows(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, JournalError> {
     let Some((connection, path)) = open_to_read(folder)? else { return Ok(Vec::new()) };

@@ -24,7 +24,8 @@ struct Names {
 }
 
 impl UsedNames {
-    /// Remembers a name until `until`, if it is new at `now`. Both are milliseconds since the start of the machine.
+    /// Remembers a name until `until`, if it is new at `now`. Both are milliseconds since the start of the
+    /// machine.
     ///
     /// # Errors
     /// [`StoreError::Full`] if there is no room to remember it.

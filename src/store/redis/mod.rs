@@ -59,12 +59,12 @@ use crate::store::used_name::UsedName;
 /// Tokens, ended epochs and used names are in the engine: Redis 7.0 or Valkey 7.2, or later. Each process
 /// holds the tokens in memory that it has issued or queried.
 ///
-/// - *A token that was revoked* is accepted by no gateway once [`TokenStore::revoke`] has succeeded, which takes one
-///   [lease](RedisOptions::lease).
+/// - *A token that was revoked* is accepted by no gateway once [`TokenStore::revoke`] has succeeded, which
+///   takes one [lease](RedisOptions::lease).
 /// - *A process that is cut off* from the engine answers from memory for at most one lease, or for
 ///   [`RedisOptions::allow_cached`]. After that it cannot answer, which results in 503.
-/// - *An engine that has lost something* (a failover, a restart) gets it again from the processes that know it: revoked
-///   tokens until their expiry, epochs, and the tokens that were issued in the last 30 seconds.
+/// - *An engine that has lost something* (a failover, a restart) gets it again from the processes that know
+///   it: revoked tokens until their expiry, epochs, and the tokens that were issued in the last 30 seconds.
 /// - *The lifetime of a token* is measured by the engine alone, and never exceeds that of its grant.
 ///
 /// ```no_run
@@ -77,9 +77,9 @@ use crate::store::used_name::UsedName;
 /// // Revocations that the engine could not carry out survive a restart here.
 /// let journal = Journal::open("/var/lib/orders".as_ref(), 1_000, clock.clone())?;
 /// let address = EngineAddress::Tcp { host: "redis.example.com".into(), port: 6379 };
-/// let store = RedisStore::open(RedisOptions::single(address), 1_000_000, clock.clone(), Some(Arc::new(journal)))?;
-/// let client = ClientSpec::with_id("server")?.scopes("read")?;
-/// let gate = Gate::builder(GateSpec::default().client(client)).clock(clock).store(Arc::new(store)).build()?;
+/// let store = RedisStore::open(RedisOptions::single(address), 1_000_000, clock.clone(),
+/// Some(Arc::new(journal)))?; let client = ClientSpec::with_id("server")?.scopes("read")?; let gate =
+/// Gate::builder(GateSpec::default().client(client)).clock(clock).store(Arc::new(store)).build()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct RedisStore {

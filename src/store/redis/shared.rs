@@ -258,7 +258,8 @@ impl Shared {
 
 /// The response of the engine about a token.
 pub(super) struct Fetched {
-    /// When the query was sent, on the clock of the lease, or the last read of the log if that is older and counts.
+    /// When the query was sent, on the clock of the lease, or the last read of the log if that is older and
+    /// counts.
     pub(super) sent: Millis,
     /// The generation of memory at that time.
     pub(super) generation: u64,

@@ -17,15 +17,15 @@ use crate::clock::Millis;
 use crate::store::testing::support::{find, grant, insert, insert_all, record, revoke, sweep, token, wait};
 use crate::store::{Found, StoreError, TokenStore};
 
-/// The lifetime of tokens, in milliseconds. No time passes for a store on the clock of the tests; another one that measures
-/// lifetimes itself has to keep them until a check is over.
+/// The lifetime of tokens, in milliseconds. No time passes for a store on the clock of the tests; another one
+/// that measures lifetimes itself has to keep them until a check is over.
 const LIFETIME: u64 = 3_600_000;
 
 /// How many operations are begun before one is waited for.
 const AT_ONCE: usize = 100;
 
-/// Checks that a store in memory keeps the contract of [`TokenStore`]. It is [`Contract::check`] without a restart and
-/// without faults.
+/// Checks that a store in memory keeps the contract of [`TokenStore`]. It is [`Contract::check`] without a
+/// restart and without faults.
 ///
 /// # Panics
 /// If the store breaks the contract, with the reason.
@@ -52,30 +52,31 @@ pub struct Contract<S> {
 type Breaks<S> = dyn Fn(&S, bool);
 
 impl<S: TokenStore> Contract<S> {
-    /// Names the store. `make` returns an empty store with a limit of this many tokens. It is called several times.
+    /// Names the store. `make` returns an empty store with a limit of this many tokens. It is called several
+    /// times.
     #[must_use]
     pub fn of(make: impl Fn(usize) -> S + 'static) -> Self {
         Self { make: Box::new(make), restart: None, breaks: None }
     }
 
-    /// Adds the checks of a store that lasts. `restart` ends a store, after it has written what it writes behind, and
-    /// opens it again with the same limit.
+    /// Adds the checks of a store that lasts. `restart` ends a store, after it has written what it writes
+    /// behind, and opens it again with the same limit.
     #[must_use]
     pub fn restart(mut self, restart: impl Fn(S) -> S + 'static) -> Self {
         self.restart = Some(Box::new(restart));
         self
     }
 
-    /// Adds the checks of a store that can break. `breaks` takes the ability to write from a store (`true`), and gives it
-    /// back (`false`).
+    /// Adds the checks of a store that can break. `breaks` takes the ability to write from a store (`true`),
+    /// and gives it back (`false`).
     #[must_use]
     pub fn faults(mut self, breaks: impl Fn(&S, bool) + 'static) -> Self {
         self.breaks = Some(Box::new(breaks));
         self
     }
 
-    /// Checks what the store finds and forgets, its limit, its expiry, the size of its sweeps, its use by several threads,
-    /// and what was added.
+    /// Checks what the store finds and forgets, its limit, its expiry, the size of its sweeps, its use by
+    /// several threads, and what was added.
     ///
     /// # Panics
     /// If the store breaks the contract, with the reason.

@@ -35,8 +35,8 @@ pub(crate) fn is_on() -> bool {
     ON.load(Relaxed)
 }
 
-/// Sets the output of new lines. Lines submitted before still go to the previous output, and those
-/// submitted after this call go to the new one, unless the previous one does not accept its lines for two seconds.
+/// Sets the output of new lines. Lines submitted before still go to the previous output, and those submitted
+/// after this call go to the new one, unless the previous one does not accept its lines for two seconds.
 ///
 /// # Errors
 /// Fails if the writer thread cannot be started.

@@ -35,7 +35,8 @@ impl Limit {
         }
     }
 
-    /// Counts an event of this second. Threads that call this at the same moment may write a line too many or too few.
+    /// Counts an event of this second. Threads that call this at the same moment may write a line too many or
+    /// too few.
     pub(super) fn check(&self, second: u64, per_second: u64) -> Verdict {
         if self.second.swap(second, Relaxed) != second {
             self.written.store(0, Relaxed);
@@ -48,7 +49,8 @@ impl Limit {
         Verdict::LeaveOut
     }
 
-    /// Counts events that could not be written after all. `count` includes those whose report is lost with them.
+    /// Counts events that could not be written after all. `count` includes those whose report is lost with
+    /// them.
     pub(super) fn leave_out(&self, count: u64) {
         self.left_out.fetch_add(count, Relaxed);
         self.left_out_in_all.fetch_add(1, Relaxed);

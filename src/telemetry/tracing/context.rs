@@ -74,7 +74,8 @@ pub(super) fn random_ids() -> (TraceId, SpanId, SpanId) {
     (ids.new_trace_id(), ids.new_span_id(), ids.new_span_id())
 }
 
-/// Decides by the id, as all services with the same ratio do, so that a trace is recorded whole or not at all.
+/// Decides by the id, as all services with the same ratio do, so that a trace is recorded whole or not at
+/// all.
 pub(super) fn is_sampled(trace_id: TraceId, ratio: u32) -> bool {
     let bytes = trace_id.to_bytes();
     let (_, low) = bytes.split_at(8);

@@ -1,7 +1,8 @@
-//! OpenTelemetry traces: one span for each request, with the upstream's as its child, sent to a collector over HTTP.
+//! OpenTelemetry traces: one span for each request, with the upstream's as its child, sent to a collector
+//! over HTTP.
 //!
-//! Whether there are traces is decided at the start. Without them, a request does nothing for them. With them, its record
-//! has a [`Trace`], and the spans are made when it is over; a thread of its own sends them.
+//! Whether there are traces is decided at the start. Without them, a request does nothing for them. With
+//! them, its record has a [`Trace`], and the spans are made when it is over; a thread of its own sends them.
 
 mod context;
 mod export;

@@ -9,8 +9,8 @@ use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body::{Body, Frame, SizeHint};
 
-/// The body of a request or a response on an HTTP/2 stream. Dropping it before its end resets the stream and keeps
-/// the connection.
+/// The body of a request or a response on an HTTP/2 stream. Dropping it before its end resets the stream and
+/// keeps the connection.
 pub(crate) struct ReceivedBody {
     stream: RecvStream,
     data_ended: bool,
@@ -38,7 +38,8 @@ impl ReceivedBody {
                     self.remaining = self.remaining.map(|bytes| bytes.saturating_sub(data.len() as u64));
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
-                // RFC 9113 §8.1: the sender needs nothing more of the other direction, and the message is complete.
+                // RFC 9113 §8.1: the sender needs nothing more of the other direction, and the message is
+                // complete.
                 Some(Err(error)) if error.reason() == Some(Reason::NO_ERROR) && error.is_reset() => {
                     return Poll::Ready(None);
                 }

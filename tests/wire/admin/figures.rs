@@ -15,7 +15,8 @@ fn the_console_the_metrics_and_the_access_log_have_the_same_figures() {
             .table("[metrics]\nlisten = \"http://127.0.0.1:0\"")
     });
     let fixture = &admin.fixture;
-    // Issued first, so that the traffic of the test itself is known: two tokens, and four of the API's reader below.
+    // Issued first, so that the traffic of the test itself is known: two tokens, and four of the API's reader
+    // below.
     let bearer = fixture.bearer("server", "read");
     let reader = admin.bearer("reader");
     for _ in 0..7 {

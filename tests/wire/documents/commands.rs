@@ -67,7 +67,8 @@ fn commands_print_what_is_shown() {
                     .replace("tollgate bench", "tollgate bench --duration 150ms --rounds 2")
                     .replace("tg_…", &token);
                 if script.contains("tollgate self-test") {
-                    // Its tokens must not end in the middle of it, because of what commands before it changed.
+                    // Its tokens must not end in the middle of it, because of what commands before it
+                    // changed.
                     let before = gateway.times_written(" reloaded: ");
                     gateway.signal("HUP");
                     gateway.wait_until_written(" reloaded: ", before);

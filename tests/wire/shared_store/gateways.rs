@@ -24,7 +24,8 @@ pub(super) fn config(upstream: SocketAddr, store: &str) -> Config {
 }
 
 impl Gateways {
-    /// Starts gateways with one file, each with these lines in `[store]`, and waits until the store answers all of them.
+    /// Starts gateways with one file, each with these lines in `[store]`, and waits until the store answers
+    /// all of them.
     pub(super) fn start(stores: &[&str]) -> Self {
         let upstream = Upstream::start();
         let file = config(upstream.address(), "STORE").text();

@@ -1,4 +1,5 @@
-//! Figures, by hand: `cargo test --release --all-features --test wire shared_store::measure -- --ignored --nocapture`.
+//! Figures, by hand:
+//! `cargo test --release --all-features --test wire shared_store::measure -- --ignored --nocapture`.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;

@@ -1,4 +1,5 @@
-//! A Basic header of any bytes beside a form of any bytes: one way of client authentication, or none (RFC 6749 §2.3).
+//! A Basic header of any bytes beside a form of any bytes: one way of client authentication, or none (RFC
+//! 6749 §2.3).
 
 use crate::readers::{form_decoded, form_encoded};
 use base64::Engine as _;

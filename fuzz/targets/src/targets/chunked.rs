@@ -52,7 +52,8 @@ pub fn run(input: (Vec<u8>, &[u8])) {
                 as_hyper(bytes, &body);
             }
         } else if let Some((data, behind)) = reference(bytes) {
-            // Extensions that are malformed and, in a request, white space behind a size are all that is refused.
+            // Extensions that are malformed and, in a request, white space behind a size are all that is
+            // refused.
             let lines = |wanted: fn(&u8) -> bool| bytes.iter().any(wanted);
             let strict = lines(|byte| *byte == b';') || request && lines(|byte| matches!(byte, b' ' | b'\t'));
             assert!(behind != b"\r\n" || strict || body.data == data && data.is_empty(), "{:?}", body.end);

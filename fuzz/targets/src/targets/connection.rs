@@ -1,5 +1,5 @@
-//! A whole connection: several requests with their bodies, however they are cut. What goes upstream is what hyper, as
-//! the model, reads from the same bytes.
+//! A whole connection: several requests with their bodies, however they are cut. What goes upstream is what
+//! hyper, as the model, reads from the same bytes.
 
 use crate::hyper_server::served;
 use crate::readers::pieces;
@@ -8,7 +8,8 @@ use tollgate::fuzzing::{ChunkedEnd, Line, RequestOnConnection, chunked_body, con
 /// A request as its server reads it: the method, the body and the trailers.
 type Received = (String, Vec<u8>, Vec<Line>);
 
-/// Reads what goes upstream. Where a body is cut into chunks depends on how it came; what is in them does not.
+/// Reads what goes upstream. Where a body is cut into chunks depends on how it came; what is in them does
+/// not.
 fn received(requests: Vec<RequestOnConnection>) -> Vec<Received> {
     let each = requests.into_iter().map(|request| {
         if !request.chunked {

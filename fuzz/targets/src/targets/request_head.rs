@@ -1,5 +1,5 @@
-//! Request heads of any bytes. Whatever is accepted, httparse reads alike, and hyper's server reads the whole message
-//! alike. What httparse accepts and we refuse is in the list below, and nowhere else.
+//! Request heads of any bytes. Whatever is accepted, httparse reads alike, and hyper's server reads the whole
+//! message alike. What httparse accepts and we refuse is in the list below, and nowhere else.
 
 use crate::hyper_server::{Served, served};
 use tollgate::fuzzing::{ChunkedEnd, Framed, RequestRead, chunked_body, request_head};
@@ -74,7 +74,8 @@ fn whole(wire: &[u8], read: &RequestRead) {
         }
         Framed::ToTheEnd => panic!("a request does not end with its connection"),
     };
-    // hyper's `http` types refuse some targets and methods that httparse takes, and it never shows an upgrade's body.
+    // hyper's `http` types refuse some targets and methods that httparse takes, and it never shows an
+    // upgrade's body.
     let upgrade = read.lines.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"upgrade"));
     if upgrade || read.method == "CONNECT" {
         return;

@@ -1,13 +1,13 @@
-//! Response heads of any bytes. What httparse reads leniently and we accept is read alike, framed as RFC 9112 §6.3
-//! says, and goes on in lines that a strict parser reads alike. The differences are in the list below.
+//! Response heads of any bytes. What httparse reads leniently and we accept is read alike, framed as RFC 9112
+//! §6.3 says, and goes on in lines that a strict parser reads alike. The differences are in the list below.
 
 use tollgate::fuzzing::{Framed, ResponseRead, request_head, response_head};
 
 /// What httparse accepts and we refuse.
 fn is_deliberate(fault: &str, wire: &[u8], status: u16) -> bool {
     match fault {
-        // httparse takes statuses below 100 and empty lines before the head; this also covers what it takes for a
-        // reason phrase although RFC 9112 §4 has it not.
+        // httparse takes statuses below 100 and empty lines before the head; this also covers what it takes
+        // for a reason phrase although RFC 9112 §4 has it not.
         "NotHttp" => {
             status < 100
                 || wire.first().is_some_and(|byte| matches!(byte, b'\r' | b'\n'))

@@ -11,7 +11,8 @@ mod upstreams;
 use super::{Config, good, only_error};
 use crate::config::ErrorKind::{self, *};
 
-/// Texts stand behind enough of a good file for scopes and upstreams to be there; lines count from the text's first.
+/// Texts stand behind enough of a good file for scopes and upstreams to be there; lines count from the text's
+/// first.
 const BEFORE: &str = "[scopes]\nread = \"r\"\nwrite = \"w\"\n[upstreams.api]\nservers = [\"http://127.0.0.1:1\"]\n\
                       [upstreams.folded]\nservers = [\"http://127.0.0.1:2\"]\ncase_insensitive = true\n\
                       [upstreams.basic]\nservers = [\"http://127.0.0.1:3\"]\ncredentials = { basic = { user = \"u\", password = \"p\" } }\n";

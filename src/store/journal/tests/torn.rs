@@ -15,7 +15,8 @@ const FAR: usize = 97 * 1_024;
 const MAIN: &str = "journal.db";
 const LOG: &str = "journal.db-wal";
 
-/// Returns a folder in memory if there is one: thousands of journals are opened, and each open waits for the disk.
+/// Returns a folder in memory if there is one: thousands of journals are opened, and each open waits for the
+/// disk.
 fn folder() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).unwrap()
@@ -36,7 +37,8 @@ impl Files {
         }
     }
 
-    /// Loads these files as a start does, and returns which tokens there are. `None` says that the file is set aside.
+    /// Loads these files as a start does, and returns which tokens there are. `None` says that the file is
+    /// set aside.
     fn load(&self, folder: &Path) -> Option<Vec<u64>> {
         fs::write(folder.join(MAIN), &self.main).unwrap();
         fs::write(folder.join(LOG), &self.log).unwrap();
@@ -58,10 +60,12 @@ impl Files {
     }
 }
 
-/// Writes a history and returns the files that a killed process leaves behind, and those of one that has ended.
+/// Writes a history and returns the files that a killed process leaves behind, and those of one that has
+/// ended.
 ///
-/// Token n is issued, and token n - 1 is revoked: a prefix of this history has one or two tokens, neighbours. It is short
-/// enough for the log to be in the file: a longer one is written into the database, and begins again.
+/// Token n is issued, and token n - 1 is revoked: a prefix of this history has one or two tokens, neighbours.
+/// It is short enough for the log to be in the file: a longer one is written into the database, and begins
+/// again.
 fn history() -> (Files, Files) {
     let folder = folder();
     let clock = ManualClock::new(Duration::ZERO);

@@ -1,5 +1,5 @@
-//! The crate `oauth2`: secrets both ways, introspection, revocation, errors. It knows no discovery, and takes any
-//! function as its HTTP client: here one that runs curl.
+//! The crate `oauth2`: secrets both ways, introspection, revocation, errors. It knows no discovery, and takes
+//! any function as its HTTP client: here one that runs curl.
 
 use oauth2::basic::{BasicClient, BasicErrorResponseType, BasicRequestTokenError, BasicTokenType};
 use oauth2::{
