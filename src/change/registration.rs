@@ -96,11 +96,8 @@ impl Document {
         let (table, inline) = self.table(TABLE)?;
         let is_it = |value: &Value| value.as_str() == Some(id);
         match table.get_mut(key).and_then(Item::as_array_mut) {
-            Some(list) if listed => {
-                if !list.iter().any(is_it) {
-                    list.push(id);
-                }
-            }
+            Some(list) if listed && list.iter().any(is_it) => {}
+            Some(list) if listed => list.push(id),
             Some(list) => list.retain(|value| !is_it(value)),
             None if listed => set(table, inline, key, Value::Array(Array::from_iter([id]))),
             None => {}

@@ -2,6 +2,7 @@
 
 mod clients;
 mod listeners;
+mod registration;
 mod routes;
 mod server;
 mod store;
