@@ -1,5 +1,8 @@
 //! Files that the gateway keeps for itself, in `state_dir`.
 
+#[cfg(feature = "gateway")]
+mod document;
+
 use std::fs::DirBuilder;
 #[cfg(feature = "gateway")]
 use std::fs::{self, OpenOptions};
@@ -10,6 +13,9 @@ use std::os::unix::fs::DirBuilderExt as _;
 #[cfg(feature = "gateway")]
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+
+#[cfg(feature = "gateway")]
+pub(crate) use self::document::{DocumentError, read_document};
 
 /// Makes the folder of such files, if it is not there: for this user alone.
 pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {

@@ -83,6 +83,9 @@ class Lab:
             "ISSUE_LIFETIME": "5s",
             "MORE_SECRETS": "",
             "STORE": "journal",
+            # What an operator has on.
+            "LOG": "request_id = true",
+            "VISIBILITY": '[metrics]\nlisten = "http://127.0.0.1:0"',
         }
         self._certificate()
         self._tokens([f"tg_{secrets.token_urlsafe(32)}bench1" for _ in range(options.tokens)])

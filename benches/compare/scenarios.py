@@ -158,6 +158,35 @@ def journal(lab):
             lab.stop(started)
 
 
+def visibility(lab):
+    """The same requests without metrics, log and traces, with each of them, and with all."""
+    if "tollgate" not in lab.options.peers:
+        return {"skipped": "tollgate is not selected"}
+    metrics = '[metrics]\nlisten = "http://127.0.0.1:0"\n'
+    log = 'access_log = { file = "access.log" }'
+    # Nothing listens there: the spans are recorded, queued and lost, which costs the serving thread the same.
+    traces = '[tracing]\nendpoint = "http://127.0.0.1:9"\nratio = 0.01\n'
+    ways = {
+        "off": ("nothing on", "request_id = false", ""),
+        "metrics": ("metrics and request ids", "request_id = true", metrics),
+        "log": ("and the access log", log, metrics),
+        "all": ("and traces, 1 % recorded", log, metrics + traces),
+    }
+    targets = []
+    for key, (label, on, tables) in ways.items():
+        target, = lab.start(["tollgate"], LOG=on, VISIBILITY=tables)
+        target.key, target.label = key, label
+        targets.append(target)
+
+    def drive(target, seconds):
+        return load.wrk(lab.options.load_core, target.url(), target.tokens, lab.options.connections, seconds)
+
+    try:
+        return interleave(lab.options, targets, drive)
+    finally:
+        lab.stop(targets)
+
+
 def idle(tls=False):
     """Memory of connections that made one request and then stay open: a new process for each peer."""
     def scenario(lab):
@@ -326,6 +355,7 @@ SCENARIOS = {
     "threads2": ("two threads against one", two_threads),
     "issue": ("issuing tokens", issuing),
     "journal": ("the journal, on and off", journal),
+    "visibility": ("metrics, access log and traces, on and off", visibility),
     "flood": ("a flood of wrong secrets", flood),
     "timing": ("refusals by their reason: how long each takes", refusals),
     "expiry": ("many tokens expire", expiry),

@@ -8,7 +8,6 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::config::{ConfigError, ConfigErrors};
 
@@ -16,7 +15,8 @@ use crate::config::{ConfigError, ConfigErrors};
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// An error, as the caller sees it.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(crate) struct Problem {
     /// What kind of problem it is: `urn:tollgate:problem:` and a name.
     #[serde(rename = "type")]
@@ -24,7 +24,7 @@ pub(crate) struct Problem {
     /// The reason phrase of the status.
     title: &'static str,
     #[serde(serialize_with = "as_number")]
-    #[schema(value_type = u16)]
+    #[cfg_attr(test, schema(value_type = u16))]
     status: StatusCode,
     /// What happened and what to do.
     detail: Cow<'static, str>,
@@ -42,7 +42,8 @@ pub(crate) struct Problem {
 pub(super) struct IsProblem;
 
 /// One error of a configuration.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(crate) struct FieldError {
     /// The line, if it is known.
     pub(crate) line: Option<u32>,

@@ -8,8 +8,8 @@ use crate::cli::output;
 use crate::config::{Config, StoreKind};
 use crate::gateway::registered;
 
-/// Reads the configuration, and adds the registered clients in the journal to its clients. Commands that only show
-/// clients use it.
+/// Reads the configuration, and adds the registered clients in the journal to its clients. Commands that only
+/// show clients use it.
 pub(super) fn read(path: &Path) -> Result<Config, Failure> {
     let mut config = read_config(path)?;
     let is_in_journal = matches!(config.store, StoreKind::Journal | StoreKind::JournalIfPossible);

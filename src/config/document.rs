@@ -12,7 +12,7 @@ use super::{
     error::{ConfigErrors, ErrorKind},
     include::{self, Finding},
     model::Config,
-    reader::Context,
+    reader::{Context, Table},
     reading::{Reading, read_text},
     sources::Sources,
     variables::Variables,
@@ -121,7 +121,7 @@ fn read(
         };
         cx.report(kind, position, &key, value, message);
     }
-    let config = cx.document(root.get_ref(), |root| compile::config(root, file_name));
+    let config = Table::document(&cx, root.get_ref(), |root| compile::config(root, file_name));
     let (files, warnings) = (cx.files(), cx.take_warnings());
     let mut problems = cx.into_problems();
     if !broken_lines.is_empty() {

@@ -1,129 +1,24 @@
 //! Reads the parsed file key by key and collects every error. (serde would stop at the first.)
 //!
-//! A [`Table`] gives each key out once. Keys that were not taken are unknown; they are reported when the
-//! closure that [`Value::table`] was given returns, so that this step cannot be forgotten.
+//! A [`Table`] returns each key once. Keys that were not taken are unknown. They are reported when the closure
+//! that [`Value::table`] was given returns, so that no reader can forget this step.
 
-use std::{
-    cell::RefCell,
-    fmt,
-    ops::Range,
-    path::{Path, PathBuf},
-    rc::Rc,
-};
+mod context;
+mod text;
+
+use std::{fmt, ops::Range, path::Path, rc::Rc};
 
 use toml::{Spanned, de::DeTable, de::DeValue};
 
+pub(super) use self::context::Context;
+pub(crate) use self::text::join;
+use self::text::{shorten, show_text};
 use super::{
-    error::{ConfigError, ErrorKind, Position},
-    reading::Reading,
-    sources::Sources,
+    error::{ErrorKind, Position},
     suggest,
-    variables::{Variable, Variables},
-    warning::{ConfigWarning, Lint},
+    variables::Variable,
+    warning::Lint,
 };
-
-/// The shared state while a configuration is read: its texts, the environment, and the errors so far.
-pub(super) struct Context<'a> {
-    sources: &'a Sources<'a>,
-    variables: &'a Variables,
-    /// The folder that relative paths in the file start at.
-    pub(super) base_dir: &'a Path,
-    /// The value of a secret whose environment variable is not set.
-    pub(super) unset_secret: Option<&'static str>,
-    problems: RefCell<Vec<ConfigError>>,
-    warnings: RefCell<Vec<ConfigWarning>>,
-    files: RefCell<Vec<PathBuf>>,
-}
-
-impl<'a> Context<'a> {
-    pub(super) fn new(
-        sources: &'a Sources<'a>,
-        variables: &'a Variables,
-        base_dir: &'a Path,
-        reading: &Reading<'_>,
-    ) -> Self {
-        let unset_secret = reading.unset_secret;
-        let (problems, warnings, files) = Default::default();
-        Self { sources, variables, base_dir, unset_secret, problems, warnings, files }
-    }
-
-    /// Returns the position of a byte.
-    pub(super) fn position(&self, at: usize) -> Position {
-        self.sources.position(at)
-    }
-
-    /// Returns the file, line and column of a byte.
-    pub(super) fn place(&self, at: usize) -> String {
-        let position = self.position(at);
-        format!("{}:{}:{}", self.sources.path(position).display(), position.line, position.column)
-    }
-
-    /// Returns how an error at one position refers to another one.
-    pub(super) fn seen_from(&self, here: Position, other: Position) -> String {
-        if here.file == other.file {
-            return format!("in line {}", other.line);
-        }
-        format!("at {}:{}:{}", self.sources.path(other).display(), other.line, other.column)
-    }
-
-    pub(super) fn report(
-        &self,
-        kind: ErrorKind,
-        position: Position,
-        key: &str,
-        value: Option<String>,
-        message: impl Into<String>,
-    ) {
-        self.problems.borrow_mut().push(ConfigError {
-            kind,
-            file: self.sources.path(position).to_owned(),
-            position: Some(position),
-            key: key.to_owned(),
-            value,
-            message: self.variables.hide(message.into()),
-        });
-    }
-
-    /// Adds a file that the configuration names.
-    pub(super) fn names(&self, path: &Path) {
-        let mut files = self.files.borrow_mut();
-        if !files.iter().any(|known| known == path) {
-            files.push(path.to_owned());
-        }
-    }
-
-    /// Returns the files that the configuration names.
-    pub(super) fn files(&self) -> Vec<PathBuf> {
-        self.files.borrow().clone()
-    }
-
-    /// Adds a warning.
-    fn warn(
-        &self,
-        lint: Lint,
-        position: Position,
-        key: &str,
-        value: Option<String>,
-        message: impl Into<String>,
-    ) {
-        let warning = ConfigWarning::new(lint, self.sources.path(position), Some(position), key, message);
-        self.warnings.borrow_mut().push(ConfigWarning { value, ..warning });
-    }
-
-    /// Takes the warnings.
-    pub(super) fn take_warnings(&self) -> Vec<ConfigWarning> {
-        self.warnings.take()
-    }
-
-    pub(super) fn into_problems(self) -> Vec<ConfigError> {
-        self.problems.into_inner()
-    }
-
-    /// Reads the document itself.
-    pub(super) fn document<T>(&'a self, root: &'a DeTable<'a>, read: impl FnOnce(&mut Table<'a>) -> T) -> T {
-        Table::read(self, "".into(), 0..0, root, false, read)
-    }
-}
 
 /// A table without the keys that were taken.
 pub(super) struct Table<'a> {
@@ -137,6 +32,15 @@ pub(super) struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
+    /// Reads the document itself.
+    pub(super) fn document<T>(
+        cx: &'a Context<'a>,
+        root: &'a DeTable<'a>,
+        read: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        Self::read(cx, "".into(), 0..0, root, false, read)
+    }
+
     fn read<T>(
         cx: &'a Context<'a>,
         path: Rc<str>,
@@ -171,7 +75,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Takes a key; `None` if it is not there.
+    /// Takes a key. Returns `None` if it is missing.
     pub(super) fn take(&mut self, name: &'static str) -> Option<Value<'a>> {
         if !self.asked_for.contains(&name) {
             self.asked_for.push(name);
@@ -316,7 +220,7 @@ impl<'a> Value<'a> {
         self.fail(ErrorKind::WrongType, format!("is {}; it must be {wanted}", self.type_name()))
     }
 
-    /// Returns a text; the value of a variable for `env:NAME`.
+    /// Returns a text. For `env:NAME`, that is the value of the variable.
     pub(super) fn string(&self, wanted: impl fmt::Display) -> Option<&'a str> {
         let Some(text) = self.inner.as_str() else { return self.wrong_type(wanted) };
         let Some(Variable { name, value }) = self.variable() else { return Some(text) };
@@ -376,7 +280,7 @@ impl<'a> Value<'a> {
         read.into_iter().collect()
     }
 
-    /// Reads a table; its unknown keys are reported when `read` returns.
+    /// Reads a table. Its unknown keys are reported when `read` returns.
     pub(super) fn table<T>(
         &self,
         wanted: impl fmt::Display,
@@ -415,52 +319,12 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Reads every entry of a table whose keys are names, so that all errors are reported; `None` if one is bad.
+/// Reads every entry of a table whose keys are names, so that all errors are reported. Returns `None` if one
+/// is bad.
 pub(super) fn read_all<'a, T>(
     entries: Vec<(&'a str, Value<'a>)>,
     mut read: impl FnMut(&'a str, Value<'a>) -> Option<T>,
 ) -> Option<Vec<T>> {
     let all: Vec<Option<T>> = entries.into_iter().map(|(name, value)| read(name, value)).collect();
     all.into_iter().collect()
-}
-
-/// Returns a text in quotes, without what may be secret in any place: a hash, and the user information and
-/// the query of a URL.
-fn show_text(text: &str) -> String {
-    if text.starts_with("$argon2") {
-        return "(a hash, not shown)".to_owned();
-    }
-    let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
-    let separator = if rest.len() == text.len() { "" } else { "://" };
-    let query = if separator.is_empty() { None } else { rest.find('?') };
-    let (hidden, rest, query) = match (rest.rfind('@'), query) {
-        // It is unclear which of the two contains the other, so neither is shown.
-        (Some(at), Some(query)) if query < at => ("…", "", ""),
-        (at, query) => {
-            let (rest, query) = query.map_or((rest, ""), |query| (&rest[..query], "?…"));
-            at.map_or(("", rest, query), |at| ("…", &rest[at..], query))
-        }
-    };
-    format!("{:?}", shorten(&format!("{scheme}{separator}{hidden}{rest}{query}")))
-}
-
-fn shorten(text: &str) -> String {
-    const LONGEST: usize = 80;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
-/// Appends a key to a key path, quoted if TOML needs it.
-pub(crate) fn join(path: &str, key: &str) -> String {
-    let bare = !key.is_empty()
-        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    let key = shorten(key);
-    match (path.is_empty(), bare) {
-        (true, true) => key,
-        (true, false) => format!("{key:?}"),
-        (false, true) => format!("{path}.{key}"),
-        (false, false) => format!("{path}.{key:?}"),
-    }
 }

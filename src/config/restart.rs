@@ -4,7 +4,7 @@ use std::mem::discriminant;
 use std::net::SocketAddr;
 
 use super::address::AddressRange;
-use super::model::{Config, Listener, ListenerProtocol, StoreKind};
+use super::model::{Config, Listener, ListenerProtocol, StoreKind, Tracing};
 use crate::store::{EngineAddress, RedisOptions, Topology};
 
 /// A key that is read when the gateway starts, and only then.
@@ -107,63 +107,49 @@ pub(super) const RESTART_KEYS: [RestartKey; 25] = [
         table: "[metrics]",
         name: "listen",
         is_same: |one, other| {
-            one.metrics.as_ref().map(|metrics| metrics.listen)
-                == other.metrics.as_ref().map(|metrics| metrics.listen)
+            let of = |config: &Config| config.metrics.as_ref().map(|metrics| metrics.listen);
+            of(one) == of(other)
         },
     },
     RestartKey {
         table: "[tracing]",
         name: "endpoint",
-        is_same: |one, other| {
-            one.tracing.as_ref().map(|tracing| &tracing.endpoint)
-                == other.tracing.as_ref().map(|tracing| &tracing.endpoint)
-        },
+        is_same: |one, other| same_tracing(one, other, |tracing| &tracing.endpoint),
     },
     RestartKey {
         table: "[tracing]",
         name: "authorization",
-        is_same: |one, other| {
-            one.tracing.as_ref().map(|tracing| &tracing.authorization)
-                == other.tracing.as_ref().map(|tracing| &tracing.authorization)
-        },
+        is_same: |one, other| same_tracing(one, other, |tracing| &tracing.authorization),
     },
     RestartKey {
         table: "[tracing]",
         name: "service_name",
-        is_same: |one, other| {
-            one.tracing.as_ref().map(|tracing| &tracing.service_name)
-                == other.tracing.as_ref().map(|tracing| &tracing.service_name)
-        },
+        is_same: |one, other| same_tracing(one, other, |tracing| &tracing.service_name),
     },
     RestartKey {
         table: "[tracing]",
         name: "ratio",
-        is_same: |one, other| {
-            one.tracing.as_ref().map(|tracing| tracing.ratio)
-                == other.tracing.as_ref().map(|tracing| tracing.ratio)
-        },
+        is_same: |one, other| same_tracing(one, other, |tracing| &tracing.ratio),
     },
     RestartKey {
         table: "[tracing]",
         name: "accept_context",
-        is_same: |one, other| {
-            one.tracing.as_ref().map(|tracing| tracing.accept_context)
-                == other.tracing.as_ref().map(|tracing| tracing.accept_context)
-        },
+        is_same: |one, other| same_tracing(one, other, |tracing| &tracing.accept_context),
     },
     RestartKey {
         table: "[admin]",
         name: "listen",
         is_same: |one, other| {
-            one.admin.as_ref().map(|admin| (admin.listen, admin.tls))
-                == other.admin.as_ref().map(|admin| (admin.listen, admin.tls))
+            let of = |config: &Config| config.admin.as_ref().map(|admin| (admin.listen, admin.tls));
+            of(one) == of(other)
         },
     },
     RestartKey {
         table: "[demo]",
         name: "listen",
         is_same: |one, other| {
-            one.demo.as_ref().map(|demo| demo.listen) == other.demo.as_ref().map(|demo| demo.listen)
+            let of = |config: &Config| config.demo.as_ref().map(|demo| demo.listen);
+            of(one) == of(other)
         },
     },
 ];
@@ -186,6 +172,11 @@ fn same<T: PartialEq>(one: &Config, other: &Config, of: fn(&RedisOptions) -> T) 
         (StoreKind::Redis(one), StoreKind::Redis(other)) => of(one) == of(other),
         _ => true,
     }
+}
+
+/// Returns whether two configurations have the same about traces. One without `[tracing]` has nothing.
+fn same_tracing<T: PartialEq>(one: &Config, other: &Config, of: fn(&Tracing) -> &T) -> bool {
+    one.tracing.as_ref().map(of) == other.tracing.as_ref().map(of)
 }
 
 fn single(topology: &Topology) -> Option<&EngineAddress> {

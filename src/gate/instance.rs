@@ -16,7 +16,7 @@ use crate::gate::hashing::HashingPool;
 #[cfg(feature = "jose")]
 use crate::gate::proof::ProofVerifier;
 #[cfg(feature = "gateway")]
-use crate::gate::register::Registry;
+use crate::gate::register::registry::Registry;
 use crate::gate::settings::Settings;
 use crate::gate::single_flight::SingleFlight;
 use crate::gate::spec::GateSpec;

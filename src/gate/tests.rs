@@ -47,7 +47,7 @@ struct FakeClock {
     step: Mutex<i64>,
 }
 
-/// What the monotonic clock shows at the origin.
+/// The time of the monotonic clock at the origin.
 const ORIGIN: i64 = 10_000_000;
 
 impl FakeClock {
@@ -217,7 +217,7 @@ async fn a_client_has_at_most_as_many_live_tokens_as_the_limit_says() {
     assert!(issue(&gate, "b", "s").await.is_ok() && issue(&gate, "b", "s").await.is_ok());
     assert_eq!(issue(&gate, "b", "s").await, full, "five in all");
     assert!(tokens.iter().all(|token| try_token(&gate, token).is_ok()), "nothing was evicted");
-    // Revoking one makes room for one.
+    // Revoking a token makes room for another one.
     let body = format!("client_id=a&client_secret=s&token={}", tokens[0]);
     assert_eq!(post(&gate, Endpoint::Revocation, &body).await.0, StatusCode::OK);
     assert!(issue(&gate, "a", "s").await.is_ok());

@@ -75,9 +75,7 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Co
         // not used.
         if let Some(upstream) = upstreams.get(route.upstream.0).cloned().flatten() {
             let value = self::route(config, index, route, upstream, &mut counting);
-            for host in route.table_hosts() {
-                entries.push(entry(config, route, host, Arc::clone(&value)));
-            }
+            entries.extend(config.table_entries(route, &value));
         }
     }
     if let Some(errors) = ConfigErrors::collect(errors) {
@@ -155,22 +153,6 @@ impl Carryover<'_> {
 /// Returns the key by which a route keeps its counters over a reload: what it matches.
 fn limit_key(route: &config::Route) -> LimitKey {
     LimitKey::Route(format!("{:?} {:?} {:?}", route.hosts, route.path, route.methods))
-}
-
-fn entry(
-    config: &Config,
-    route: &config::Route,
-    host: Option<String>,
-    value: Arc<Route>,
-) -> Entry<Arc<Route>> {
-    Entry {
-        host,
-        pattern: route.path.clone(),
-        methods: route.methods.only().map(<[_]>::to_vec),
-        case_insensitive: config.upstream_of(route).is_some_and(|upstream| upstream.case_insensitive),
-        allowed: route.allowed(),
-        value,
-    }
 }
 
 fn route(

@@ -53,8 +53,8 @@ pub(crate) fn in_folder(folder: &Path) -> Result<Vec<Registered>, JournalError> 
     Ok(read_registered(&registered_rows(folder)?))
 }
 
-/// Adds registered clients to the clients of a configuration, as far as their templates allow. They have no position in
-/// the file.
+/// Adds registered clients to the clients of a configuration, as far as their templates allow. They have no
+/// position in the file.
 pub(crate) fn add_to(config: &mut Config, clients: &[Registered]) {
     let Some(registration) = GateSpec::from(&*config).registration else { return };
     for spec in clients.iter().filter_map(|client| client.spec(&registration)) {

@@ -68,7 +68,8 @@ impl std::error::Error for FramingError {}
 /// `Transfer-Encoding`, and repeated lines. RFC 9112 §6.1 allows that. hyper closes the connection after such
 /// a request, and the gateway frames the forwarded request itself.
 ///
-/// # Errors Returns why the request is refused.
+/// # Errors
+/// Returns why the request is refused.
 pub(crate) fn check_request(request: &MapHead<'_>) -> Result<(), FramingError> {
     check_target(request.parts)?;
     let (mut codings, mut lengths) = (0_u32, 0_u32);

@@ -35,7 +35,8 @@ impl std::error::Error for ResponseError {}
 
 /// Refuses an HTTP/2 response whose body two readers might end in different places.
 ///
-/// # Errors Returns why the response is refused.
+/// # Errors
+/// Returns why the response is refused.
 pub(crate) fn check_response(headers: &HeaderMap) -> Result<(), ResponseError> {
     let mut lengths = 0;
     for (name, value) in headers {

@@ -50,7 +50,8 @@ pub(crate) struct HttpClient {
 impl HttpClient {
     /// Creates a client that verifies servers as `trust` says.
     ///
-    /// # Errors Fails if TLS cannot be set up.
+    /// # Errors
+    /// Fails if TLS cannot be set up.
     pub(crate) fn new(trust: &Trust, bounds: Bounds) -> Result<Self, TlsError> {
         Ok(Self { tls: trust.connector()?, bounds })
     }

@@ -1,5 +1,10 @@
 //! The decision: from the record of a token and the requirement of a route to a permit or a denial.
 
+#[cfg(feature = "gateway")]
+mod lease;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -9,6 +14,9 @@ use super::grant::{Confirmation, Grant, Record, Terms};
 use super::scope::{Requirement, Scopes};
 use super::token::TokenDigest;
 use crate::clock::Millis;
+
+#[cfg(feature = "gateway")]
+pub(crate) use self::lease::{Identity, Lease, shadow};
 
 /// Permission to forward one request, or to serve it. It names the client and its scopes.
 ///
@@ -145,127 +153,6 @@ pub(crate) fn misfit(permit: &Permit, demand: RouteDemand<'_>) -> Option<Denial>
     Some(if permit.is_bound_to_key() { Denial::Dpop(Box::new(denial)) } else { denial })
 }
 
-/// Makes the lease of a request that an enforced route refuses, for a route in shadow mode. It needs the
-/// refusal, and it has no token: no credentials of the upstream go with it.
-#[cfg(feature = "gateway")]
-pub(crate) fn shadow(_refused: &Denial) -> Lease {
-    Lease { token: None }
-}
-
-/// Permission to forward one request: what is left of a [`Permit`] once the gateway has copied who the client
-/// is. It owns no part of the token's record, which other threads use too.
-#[cfg(feature = "gateway")]
-#[derive(Debug, Clone)]
-pub(crate) struct Lease {
-    token: Option<Leased>,
-}
-
-#[cfg(feature = "gateway")]
-#[derive(Debug, Clone)]
-struct Leased {
-    digest: TokenDigest,
-    expires: Millis,
-    bound_to_key: bool,
-}
-
-/// Who a request comes from. One value is used for one request after the other.
-#[cfg(feature = "gateway")]
-#[derive(Debug, Default)]
-pub(crate) struct Identity {
-    client: String,
-    scope: String,
-    known: bool,
-}
-
-#[cfg(feature = "gateway")]
-impl Identity {
-    /// The client whose token it was; `None` on a public route.
-    pub(crate) fn client(&self) -> Option<&str> {
-        self.known.then_some(&*self.client)
-    }
-
-    /// The scopes of the token; `None` where it has none.
-    pub(crate) fn scope(&self) -> Option<&str> {
-        (self.known && !self.scope.is_empty()).then_some(&*self.scope)
-    }
-
-    /// Nobody, for a public route.
-    pub(crate) fn clear(&mut self) {
-        self.client.clear();
-        self.scope.clear();
-        self.known = false;
-    }
-
-    fn set(&mut self, grant: &Grant) {
-        self.clear();
-        self.client.push_str(grant.client().id().as_str());
-        self.scope.push_str(grant.terms().scopes.as_str());
-        self.known = true;
-    }
-}
-
-#[cfg(feature = "gateway")]
-impl Lease {
-    /// The lease of a public route: see [`public`].
-    pub(crate) fn public() -> Self {
-        Self { token: None }
-    }
-
-    /// Decides like [`decide`], on a record that stays where it is, and notes whose token it was, good enough
-    /// or not.
-    ///
-    /// # Errors
-    /// Those of [`decide`].
-    pub(crate) fn decide(
-        record: &Record,
-        digest: TokenDigest,
-        demand: RouteDemand<'_>,
-        held: Possession<'_>,
-        now: Millis,
-        identity: &mut Identity,
-    ) -> Result<Self, Denial> {
-        // The log names the client of a token that is not good enough.
-        identity.set(record.grant());
-        check(record, demand, held, now)?;
-        Ok(Self::of(record, digest))
-    }
-
-    /// The lease of a permit, and whose it is.
-    pub(crate) fn of_permit(permit: Permit, identity: &mut Identity) -> Self {
-        match permit.0 {
-            Kind::Public => {
-                identity.clear();
-                Self::public()
-            }
-            Kind::Token { record, digest } => {
-                identity.set(record.grant());
-                Self::of(&record, digest)
-            }
-        }
-    }
-
-    fn of(record: &Record, digest: TokenDigest) -> Self {
-        let bound_to = record.grant().terms().confirmation.as_ref();
-        let bound_to_key = bound_to.and_then(Confirmation::key).is_some();
-        Self { token: Some(Leased { digest, expires: record.expires(), bound_to_key }) }
-    }
-
-    /// The token; `None` on a public route.
-    pub(crate) fn digest(&self) -> Option<&TokenDigest> {
-        self.token.as_ref().map(|token| &token.digest)
-    }
-
-    /// How long the token lives; `None` where there is none that could end.
-    pub(crate) fn time_left(&self, now: Millis) -> Option<Duration> {
-        self.token.as_ref().map(|token| token.expires.since(now))
-    }
-
-    /// Whether the token is bound to a key of the client's.
-    pub(crate) fn is_bound_to_key(&self) -> bool {
-        self.token.as_ref().is_some_and(|token| token.bound_to_key)
-    }
-}
-
 /// Checks that the sender holds what the token is bound to.
 #[cold]
 fn check_possession(bound_to: Option<&Confirmation>, held: Possession<'_>) -> Result<(), Denial> {
@@ -347,136 +234,6 @@ impl Permit {
         match &self.0 {
             Kind::Public => None,
             Kind::Token { digest, .. } => Some(digest),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::oauth::client::{ClientId, ClientState};
-    use crate::oauth::token::AccessToken;
-
-    fn record(scopes: &str) -> (Arc<ClientState>, Record) {
-        record_for(scopes, None, None)
-    }
-
-    fn record_for(
-        scopes: &str,
-        audience: Option<&str>,
-        confirmation: Option<Confirmation>,
-    ) -> (Arc<ClientState>, Record) {
-        let client = ClientState::new(ClientId::new("server").unwrap());
-        let terms = Terms {
-            scopes: Scopes::parse(scopes).unwrap(),
-            lifetime: Duration::from_secs(299),
-            audience: audience.map(Into::into),
-            confirmation,
-        };
-        let grant = Arc::new(Grant::new(Arc::clone(&client), client.epoch(), terms));
-        (client, Record::new(grant, Millis::new(1_000)))
-    }
-
-    /// A demand on a route that only tokens for `https://own.example` open besides those for no resource.
-    fn demand<'a>(requirement: &'a Requirement, audience: Option<&'a str>) -> RouteDemand<'a> {
-        RouteDemand { requirement, audience, opens_unnamed: &|resource| resource == "https://own.example" }
-    }
-
-    fn verdict(record: Option<Record>, needed: Requirement, now: u64) -> Result<Permit, Denial> {
-        let digest = AccessToken::from_random(&[0; 32]).digest();
-        decide(record, digest, demand(&needed, None), Possession::default(), Millis::new(now))
-    }
-
-    #[test]
-    fn a_token_lives_from_issue_to_the_millisecond_of_expiry() {
-        let (_, record) = record("read");
-        let any = || Requirement::AnyToken;
-        assert!(verdict(Some(record.clone()), any(), 1_000).is_ok());
-        assert!(verdict(Some(record.clone()), any(), 299_999 + 1_000 - 1_000).is_ok());
-        assert!(verdict(Some(record.clone()), any(), 299_999).is_ok());
-        assert_eq!(verdict(Some(record), any(), 300_000).err(), Some(Denial::InvalidToken));
-        assert_eq!(verdict(None, any(), 0).err(), Some(Denial::InvalidToken));
-    }
-
-    #[test]
-    fn an_epoch_ends_all_tokens_before_it() {
-        let (client, record) = record("read");
-        client.revoke_all();
-        assert_eq!(verdict(Some(record), Requirement::AnyToken, 1_000).err(), Some(Denial::InvalidToken));
-    }
-
-    #[test]
-    fn scopes_decide_and_the_permit_names_the_client() {
-        let needed = |text| Requirement::All(Scopes::parse(text).unwrap());
-        let (_, record) = record("read write");
-        let permit = verdict(Some(record.clone()), needed("write"), 2_000).unwrap();
-        assert_eq!(permit.client_id(), Some("server"));
-        assert_eq!(permit.client_header().unwrap(), "server");
-        assert_eq!(permit.scope_header().unwrap(), "read write");
-        assert_eq!(permit.time_left(Millis::new(2_000)), Some(Duration::from_secs(298)));
-        assert_eq!(
-            verdict(Some(record), needed("read admin"), 2_000).err(),
-            Some(Denial::InsufficientScope(Scopes::parse("read admin").unwrap()))
-        );
-        #[cfg(feature = "pingora")]
-        assert_eq!(public().client_id(), None);
-    }
-
-    #[test]
-    fn a_bound_token_needs_a_sender_that_holds_what_it_is_bound_to() {
-        let (a, b) = ([1; 32], [2; 32]);
-        let held = |certificate, key| Possession { certificate, key };
-        let both = Some(Confirmation::Both { certificate: a, key: b });
-        let table = [
-            (None, held(None, None), None),
-            (None, held(Some(&a), None), None),
-            (None, held(None, Some(&a)), Some(Mismatch::BearerAsKey)),
-            (Some(Confirmation::Certificate(a)), held(Some(&a), None), None),
-            (Some(Confirmation::Certificate(a)), held(Some(&b), None), Some(Mismatch::Certificate)),
-            (Some(Confirmation::Certificate(a)), held(None, None), Some(Mismatch::Certificate)),
-            (Some(Confirmation::Certificate(a)), held(Some(&a), Some(&a)), Some(Mismatch::BearerAsKey)),
-            (Some(Confirmation::Key(a)), held(None, Some(&a)), None),
-            (Some(Confirmation::Key(a)), held(Some(&b), Some(&a)), None),
-            (Some(Confirmation::Key(a)), held(None, Some(&b)), Some(Mismatch::Key)),
-            (Some(Confirmation::Key(a)), held(None, None), Some(Mismatch::KeyAsBearer)),
-            (Some(Confirmation::Key(a)), held(Some(&a), None), Some(Mismatch::KeyAsBearer)),
-            (both, held(Some(&a), Some(&b)), None),
-            (both, held(Some(&b), Some(&b)), Some(Mismatch::Certificate)),
-            (both, held(Some(&a), Some(&a)), Some(Mismatch::Key)),
-            (both, held(Some(&a), None), Some(Mismatch::KeyAsBearer)),
-            (both, held(None, Some(&b)), Some(Mismatch::Certificate)),
-        ];
-        for (row, (bound_to, held, mismatch)) in table.into_iter().enumerate() {
-            let (_, record) = record_for("read", None, bound_to);
-            let digest = AccessToken::from_random(&[0; 32]).digest();
-            let any = demand(&Requirement::AnyToken, None);
-            let verdict = decide(Some(record), digest, any, held, Millis::new(1_000));
-            assert_eq!(verdict.err(), mismatch.map(Denial::NotHeld), "row {row}");
-        }
-    }
-
-    #[test]
-    fn an_audience_is_compared_exactly() {
-        let table = [
-            (None, None, true),
-            (Some("https://a.example"), None, false),
-            (Some("https://own.example"), None, true),
-            (Some("https://own.example"), Some("https://a.example"), false),
-            (Some("https://a.example"), Some("https://a.example"), true),
-            (Some("https://a.example/"), Some("https://a.example"), false),
-            (Some("https://b.example"), Some("https://a.example"), false),
-            (None, Some("https://a.example"), false),
-        ];
-        for (of_token, needed, good) in table {
-            let (_, record) = record_for("read", of_token, None);
-            let digest = AccessToken::from_random(&[0; 32]).digest();
-            let any = Requirement::AnyToken;
-            let verdict =
-                decide(Some(record), digest, demand(&any, needed), Possession::default(), Millis::new(1_000));
-            let expected = (!good).then_some(Denial::WrongAudience);
-            assert_eq!(verdict.err(), expected, "{of_token:?} where {needed:?} is needed");
         }
     }
 }

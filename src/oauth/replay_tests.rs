@@ -23,7 +23,7 @@ fn once_within_its_life() {
     assert_eq!(remember(&memory, "a", "one", 9000, 999), Err(Replay::Seen), "another expiry changes nothing");
     assert_eq!(remember(&memory, "a", "two", 1000, 999), Ok(()));
     assert_eq!(remember(&memory, "b", "one", 1000, 999), Ok(()));
-    // From its expiry on it is refused as expired, remembered or not.
+    // After its expiry it is refused as expired, whether it is remembered or not.
     assert_eq!(remember(&memory, "a", "one", 1000, 1000), Err(Replay::Expired));
     // The name can be used again.
     assert_eq!(remember(&memory, "a", "one", 3000, 1500), Ok(()));
@@ -90,7 +90,7 @@ fn a_client_with_many_keys_takes_no_room_from_the_share_of_another() {
         accepted += u32::from(memory.check_and_remember(name, Millis::new(1000), Millis::new(0), 4).is_ok());
     }
     assert_eq!(accepted, 400);
-    // Nor do three such clients together.
+    // Three such clients together cannot do it either.
     for client in ["flood 2", "flood 3"] {
         for number in 0..2000 {
             let _ = remember(&memory, client, &number.to_string(), 1000, 0);

@@ -45,7 +45,8 @@ fn read() -> Requirement {
     Requirement::all(["read"]).unwrap()
 }
 
-/// Ready every other time it is asked, as one that waits for a place would be; counts its calls.
+/// A service that is ready every other time it is polled, like one that waits for a permit. It counts its
+/// calls.
 #[derive(Clone, Default)]
 struct Reluctant {
     asked: usize,
@@ -219,14 +220,14 @@ impl http_body::Body for Never {
     }
 }
 
-/// A body and an error of the program's own: neither can be cloned, sent or made from nothing.
+/// A body and an error that a program defines. They are neither `Clone` nor `Send` nor `Default`.
 struct Own<T>(T, std::marker::PhantomData<*const ()>);
 
 #[derive(Debug, PartialEq)]
 struct OutOfOrder;
 
-/// Not ready, or answering whenever its sender does; tells when what it works on is dropped. Its clones share
-/// the answers.
+/// A service that is not ready, or that answers when its sender does. It reports when its future is dropped.
+/// Its clones share the answers.
 #[derive(Clone)]
 struct Slow {
     broken: bool,

@@ -176,7 +176,8 @@ impl LastHost {
     /// Returns the host of a request: the authority of its target, or its `Host` header. If both are present,
     /// they must agree.
     ///
-    /// # Errors Fails if the request names several hosts, a malformed host, or no host where one is required.
+    /// # Errors
+    /// Fails if the request names several hosts, a malformed host, or no host where one is required.
     pub fn of_request<'a>(
         &'a mut self,
         target: Option<TargetHost<'a>>,

@@ -49,7 +49,8 @@ impl std::error::Error for TemplateError {}
 impl Template {
     /// Parses a template for a route with the pattern `own`.
     ///
-    /// # Errors Fails if the text is not a path, or has a name that the pattern does not have.
+    /// # Errors
+    /// Fails if the text is not a path, or has a name that the pattern does not have.
     pub fn parse(own: &Pattern, text: &str) -> Result<Self, TemplateError> {
         let parsed = if own.is_prefix() { Pattern::prefix(text) } else { Pattern::path(text) };
         let parsed = parsed.map_err(TemplateError::Path)?;

@@ -1,71 +1,26 @@
 //! The file that keeps the observations of shadow mode across restarts.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::{error, fmt};
+use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
 use super::counts::{Counts, DAYS, Day, Week};
 use super::learned::{Caller, Learned, Table};
 use super::refusal::Refusal;
-use crate::state_file;
+use crate::state_file::{self, DocumentError, read_document};
 
 const NAME: &str = "shadow.json";
 /// The version that this program writes and reads.
 const VERSION: u32 = 1;
-/// The maximum size of the file. The observations are bounded and stay below it.
-const MAX_SIZE: u64 = 64 << 20;
-
-/// The reason why the file cannot be used.
-#[derive(Debug)]
-#[non_exhaustive]
-pub(crate) enum ShadowFileError {
-    /// The system refuses to read it.
-    Unreadable(io::Error),
-    /// It is not a regular file, or too large.
-    Strange,
-    /// Its content was not written by this program.
-    Malformed(serde_json::Error),
-    /// Another version of this program wrote it.
-    Version(u32),
-}
-
-impl fmt::Display for ShadowFileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable(error) => write!(f, "cannot be read ({error})"),
-            Self::Strange => f.write_str("is not a file of this program"),
-            Self::Malformed(error) => write!(f, "is not what this program writes ({error})"),
-            Self::Version(version) => write!(f, "was written by another version of this program ({version})"),
-        }
-    }
-}
-
-impl error::Error for ShadowFileError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Unreadable(error) => Some(error),
-            Self::Malformed(error) => Some(error),
-            Self::Strange | Self::Version(_) => None,
-        }
-    }
-}
 
 #[derive(Serialize, Deserialize)]
 struct Document {
     version: u32,
     /// By the name of the route.
     routes: BTreeMap<String, RouteEntry>,
-}
-
-/// The part of a document that all versions have.
-#[derive(Deserialize)]
-struct Version {
-    version: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -186,28 +141,8 @@ impl ShadowFile {
     ///
     /// # Errors
     /// Fails if the file cannot be read, or was not written by this program.
-    pub(crate) fn restore(&self, learned: &Learned) -> Result<(), ShadowFileError> {
-        let metadata = match fs::metadata(&self.path) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Ok(());
-            }
-            metadata => metadata.map_err(ShadowFileError::Unreadable)?,
-        };
-        // Opening a named pipe would wait for a writer.
-        if !metadata.is_file() {
-            return Err(ShadowFileError::Strange);
-        }
-        let mut bytes = Vec::new();
-        let file = File::open(&self.path).map_err(ShadowFileError::Unreadable)?;
-        file.take(MAX_SIZE + 1).read_to_end(&mut bytes).map_err(ShadowFileError::Unreadable)?;
-        if bytes.len() as u64 > MAX_SIZE {
-            return Err(ShadowFileError::Strange);
-        }
-        let Version { version } = serde_json::from_slice(&bytes).map_err(ShadowFileError::Malformed)?;
-        if version != VERSION {
-            return Err(ShadowFileError::Version(version));
-        }
-        let document: Document = serde_json::from_slice(&bytes).map_err(ShadowFileError::Malformed)?;
+    pub(crate) fn restore(&self, learned: &Learned) -> Result<(), DocumentError> {
+        let Some(document) = read_document::<Document>(&self.path, VERSION)? else { return Ok(()) };
         for (name, entry) in document.routes {
             learned.route(&name).restore(entry.table());
         }

@@ -169,7 +169,7 @@ fn let_the_deadline_pass(state: &Path) {
     let mut waits: Value =
         serde_json::from_str(&std::fs::read_to_string(&path).expect("a commit that waits")).expect("JSON");
     waits["deadline"] = 1.into();
-    // Renamed, as a reader may look at any moment.
+    // The file is renamed into place, because a reader may open it at any moment.
     let beside = path.with_extension("test");
     std::fs::write(&beside, waits.to_string()).expect("the deadline");
     std::fs::rename(&beside, &path).expect("the deadline");
@@ -296,7 +296,7 @@ fn a_draft_shows_what_it_grants_and_no_secret() {
     }
     let all = format!("{shown}{}", good(dir, &["change", "show", &id, "--json"]));
     assert!(!all.contains("Password1") && !all.contains("argon2"), "{all}");
-    // The patch applies where the file is kept.
+    // The patch applies in the repository that has the file.
     let patch = good(dir, &["change", "show", &id, "--patch"]);
     assert!(
         patch.starts_with("--- a/gateway.toml\n+++ b/gateway.toml\n")
@@ -353,7 +353,7 @@ fn commits_under_load_lose_no_request_and_no_memory() {
             });
         }
         for number in 0..commits() {
-            // To and fro between the version without the route and the one with it.
+            // Each rollback changes between the version without the route and the one with it.
             let version = if number % 2 == 0 { "1" } else { "2" };
             let said = good(dir, &["rollback", version, "-m", "To and fro"]);
             assert!(said.contains("is in place"), "{said}");
@@ -364,7 +364,7 @@ fn commits_under_load_lose_no_request_and_no_memory() {
         done.store(true, Ordering::Relaxed);
     });
     assert!(sent.load(Ordering::Relaxed) > 10 * commits(), "{sent:?}");
-    // After the first quarter, caches are full and pools have their size.
+    // After the first quarter, caches are full and pools have their final size.
     let (early, late) = (memory[memory.len() / 4], memory[memory.len() - 1]);
     assert!(late < early + 8 * 1024, "{memory:?}");
     if commits() > 100 {

@@ -1,5 +1,5 @@
 //! Upstream faults while 32 connections are busy: every response is complete and belongs to its client, or
-//! says what is wrong. Nothing hangs, no unsafe request is sent twice, and the gateway recovers by itself.
+//! has an error. Nothing hangs, no unsafe request is sent twice, and the gateway recovers by itself.
 
 use crate::support::message::read_message;
 use crate::support::upstream::ok;
@@ -225,7 +225,7 @@ fn under_load(gateway: &Gateway, bearer: &str, posts: bool, work: impl FnOnce())
                             Err(e) => {
                                 let late =
                                     matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
-                                assert!(!late, "{target}: no answer within 5 s");
+                                assert!(!late, "{target}: no answer in time");
                                 tally.lock().expect("the tally").cut += 1;
                                 conn = Conn::plain(address);
                             }

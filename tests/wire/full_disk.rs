@@ -79,7 +79,7 @@ fn loses_nothing(fixture: Fixture, state: &Path, breaks: impl Fn(&Fixture, bool)
     let last = fixture.token("server", "read");
     assert_eq!(revoke(&fixture, &last), 200);
 
-    // What a killed process leaves behind.
+    // This is the journal that a killed process leaves.
     fixture.gateway.signal("STOP");
     let after = tempfile::tempdir().expect("a folder");
     for file in ["journal.db", "journal.db-wal"] {

@@ -23,7 +23,7 @@ fn included_files_are_watched_and_edited() {
     gateway.wait_until_written("reloaded:", 0);
     assert_eq!(code("/from-a-file"), 200);
 
-    // A new file with an error changes nothing, and is read again when it is mended.
+    // A new file with an error changes nothing. It is read again when it is corrected.
     let bad = folder.join("b.toml");
     fs::write(&bad, "[[routes]]\npath = \"/from-b\"\nupstream = \"nowhere\"\n").expect("a file");
     gateway.wait_until_written(&format!("{}:3:12: routes[", bad.display()), 0);

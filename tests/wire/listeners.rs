@@ -28,7 +28,7 @@ fn every_request_is_redirected_to_its_own_host_path_and_query() {
     conn.request("GET /%2e.evil.example/x HTTP/1.1\r\nHost: a\r\n\r\n")
         .status(308)
         .has("location", &format!("https://a:{port}/%2e.evil.example/x"));
-    // Not even the token endpoint answers here, and the body is not read.
+    // The token endpoint does not answer here either, and the body is not read.
     let mut conn = Conn::plain(plain);
     let token = "POST /oauth/v2/oauth-token HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nnot=read!";
     conn.request(token).status(308).has("location", &format!("https://a:{port}/oauth/v2/oauth-token"));
@@ -53,7 +53,7 @@ fn what_names_no_host_or_an_ambiguous_one_is_refused() {
         let answer = Conn::plain(gateway.plain()).request(request);
         answer.status(400).lacks("location");
     }
-    // The https listener serves as always.
+    // The https listener is not affected.
     assert_eq!(tls::negotiated(gateway.tls(), &["http/1.1"]).as_deref(), Some("http/1.1"));
     Conn::tls(gateway.tls(), &["http/1.1"]).request(get("/hello", &[])).status(401);
 }

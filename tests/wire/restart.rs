@@ -1,4 +1,4 @@
-//! What a gateway keeps over a restart, and over being killed.
+//! The state that a gateway keeps when it is restarted or killed.
 
 use crate::support::{
     Config, Fixture, Gateway, INTROSPECT, REVOKE, Upstream, credentials, get, post_form, run,
@@ -49,11 +49,11 @@ fn a_killed_gateway_forgets_no_revocation_and_none_but_the_latest_tokens() {
         for _ in 0..5 {
             kept.push(fixture.token("server", "read"));
             let ended = fixture.token("server", "read");
-            // What was issued before a revocation is written before its answer.
+            // Tokens that were issued before a revocation are written before its response.
             revoke(&fixture, &ended);
             revoked.push(ended);
         }
-        // The token of this moment may be lost.
+        // The latest token may be lost.
         fixture.token("server", "read");
         upstream = end(fixture, "KILL");
     }
@@ -84,7 +84,7 @@ fn a_stopped_gateway_forgets_nothing_and_state_shows_what_it_keeps() {
     let last = fixture.token("server", "read");
     let upstream = end(fixture, "TERM");
 
-    // A second gateway does not get the folder of a running one.
+    // A second gateway cannot use the folder of a running one.
     let fixture = Fixture { gateway: Gateway::start_text(&file, &[]), upstream };
     let second = run(fixture.gateway.dir(), &["run"]);
     assert_eq!(second.code, Some(1), "{second:?}");
@@ -161,7 +161,7 @@ fn what_changes_while_the_gateway_is_stopped_ends_and_narrows_tokens() {
     let fixture = Fixture { gateway: Gateway::start_text(&after, &[]), upstream };
     look(&fixture);
     let new = fixture.token("server", "read");
-    // What was taken away is given back, and the tokens that ended do not come back with it.
+    // The scope returns. The tokens that ended do not.
     let upstream = end(fixture, "KILL");
     let fixture = Fixture { gateway: Gateway::start_text(&before, &[]), upstream };
     look(&fixture);

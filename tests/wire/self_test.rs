@@ -12,14 +12,15 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-/// One client, one protected and one public route, and a route that has no safe method.
+/// One client, one protected and one public route, and a route that has no safe method. A token must live
+/// until the attacks that need it are over, also while several tests run at the same time.
 fn config(upstream: SocketAddr) -> Config {
     Config::bare()
         .upstream("api", upstream)
         .client(
             "tester",
             SECRET,
-            "scopes = [\"read\", \"write\"]\naudiences = [\"https://other.example\", \"https://api.example\"]\ntoken_lifetime = \"2s\"",
+            "scopes = [\"read\", \"write\"]\naudiences = [\"https://other.example\", \"https://api.example\"]\ntoken_lifetime = \"8s\"",
         )
         .route("path = \"/v1/orders/{id}\"\nmethods = [\"GET\"]\nscopes = [\"read\"]\naudience = \"https://api.example\"\nupstream = \"api\"")
         .route("prefix = \"/open\"\naccess = \"public\"\nupstream = \"api\"")
@@ -30,7 +31,7 @@ fn config(upstream: SocketAddr) -> Config {
 fn self_test(gateway: &Gateway, address: SocketAddr, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
     command
-        .args(["self-test", "--url", &format!("http://{address}")])
+        .args(["self-test", "--wait-for-expiry", "30s", "--url", &format!("http://{address}")])
         .args(arguments)
         .env("TOLLGATE_CLIENT_SECRET", SECRET)
         .env("NO_COLOR", "1")
@@ -61,7 +62,11 @@ fn a_gateway_that_keeps_its_configuration_lets_nothing_through() {
         Ok(crate::support::upstream::Next::KeepAlive)
     });
     let gateway = Gateway::start(&config(upstream.address()));
-    let output = self_test(&gateway, gateway.plain(), &["--junit", "junit.xml"]);
+    let (output, report) = thread::scope(|scope| {
+        let report = scope.spawn(|| self_test(&gateway, gateway.plain(), &["--json"]));
+        let output = self_test(&gateway, gateway.plain(), &["--junit", "junit.xml"]);
+        (output, report.join().expect("a report"))
+    });
     assert_eq!(output.code, Some(0), "{output:?}");
     assert!(output.stdout.contains("and nothing passed that must not"), "{output:?}");
     let skipped =
@@ -81,7 +86,6 @@ fn a_gateway_that_keeps_its_configuration_lets_nothing_through() {
         assert!(!request.text().contains("forged-"), "{}", request.text());
     }
     assert!(upstream.requests("/v1/orders/1").iter().all(|request| request.all("x-client-id") == ["tester"]));
-    let report = self_test(&gateway, gateway.plain(), &["--json"]);
     assert_eq!(passed(&report), [], "{report:?}");
     for attack in [
         "control",
@@ -169,37 +173,49 @@ fn every_planted_hole_is_found() {
         (Box::new(|request| request.starts_with("TRACE ")), &["method"]),
         (Box::new(|request| request.contains("Content-Length: +5")), &["framing"]),
     ];
-    for (hole, attacks) in holes {
-        let address = with_hole(gateway.plain(), move |request| {
-            (!is_token(request) && hole(request)).then(|| API.to_owned())
-        });
-        let output = self_test(&gateway, address, &["--json"]);
-        assert_eq!(output.code, Some(1), "{attacks:?}: {output:?}");
-        let found = passed(&output);
-        for attack in attacks {
-            assert!(found.iter().any(|(name, _)| name == attack), "{attack}: {found:?}");
+    let gateway = &gateway;
+    // Each test waits for a token to expire, so they run at the same time.
+    thread::scope(|scope| {
+        for (hole, attacks) in holes {
+            scope.spawn(move || {
+                let address = with_hole(gateway.plain(), move |request| {
+                    (!is_token(request) && hole(request)).then(|| API.to_owned())
+                });
+                let output = self_test(gateway, address, &["--json"]);
+                assert_eq!(output.code, Some(1), "{attacks:?}: {output:?}");
+                let found = passed(&output);
+                for attack in attacks {
+                    assert!(found.iter().any(|(name, _)| name == attack), "{attack}: {found:?}");
+                }
+                // A server that accepts every token accepts other attacks, too.
+                if attacks.len() == 1 {
+                    let is_planted = |name: &str| attacks.contains(&name);
+                    assert!(found.iter().all(|(name, _)| is_planted(name)), "{attacks:?}: {found:?}");
+                }
+            });
         }
-        // A server that accepts every token accepts other attacks, too.
-        if attacks.len() == 1 {
-            assert!(found.iter().all(|(name, _)| attacks.contains(&&**name)), "{attacks:?}: {found:?}");
-        }
-    }
+        scope.spawn(|| an_api_that_shows_forged_headers_is_found(gateway));
+        scope.spawn(|| a_request_that_hides_in_a_body_is_found(gateway));
+    });
+}
 
-    // The client's headers reach an API that shows them.
+fn an_api_that_shows_forged_headers_is_found(gateway: &Gateway) {
     let shows = with_hole(gateway.plain(), |request| {
         let length = request.len();
         request.contains("X-Tollgate-Self-Test").then(|| {
             format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{request}")
         })
     });
-    let output = self_test(&gateway, shows, &[]);
+    let output = self_test(gateway, shows, &[]);
     assert_eq!(output.code, Some(1), "{output:?}");
     assert!(output.stdout.contains("the API got the client's X-Client-Id"), "{output:?}");
-    // A second request hides in the body of the first one.
+}
+
+fn a_request_that_hides_in_a_body_is_found(gateway: &Gateway) {
     let smuggles = with_hole(gateway.plain(), |request| {
         request.contains("10000000000000005\r\n").then(|| [API, API].concat())
     });
-    let output = self_test(&gateway, smuggles, &["--json"]);
+    let output = self_test(gateway, smuggles, &["--json"]);
     let expected = ("framing".to_owned(), "a chunk size beyond 64 bits".to_owned());
     assert!(passed(&output).contains(&expected), "{output:?}");
 }
@@ -211,20 +227,21 @@ fn a_gateway_with_another_configuration_is_found() {
     let gateway = Gateway::start(&text);
     let wide = text.text().replace("scopes = [\"read\"]\naudience", "access = \"public\"\n#");
     let running = Gateway::start_text(&wide, &[]);
-    let output = self_test(&gateway, running.plain(), &["--json"]);
-    assert_eq!(output.code, Some(1), "{output:?}");
-    assert!(passed(&output).iter().any(|(attack, _)| attack == "no_token"), "{output:?}");
-
     // And one that refuses what must pass.
     let narrow = text
         .text()
         .replace("scopes = [\"read\"]\naudience", "scopes = [\"read\", \"write\", \"admin\"]\naudience");
-    let running = Gateway::start_text(&narrow, &[]);
-    let output = self_test(&gateway, running.plain(), &[]);
-    assert_eq!(output.code, Some(1), "{output:?}");
+    let refusing = Gateway::start_text(&narrow, &[]);
+    let (of_wide, of_narrow) = thread::scope(|scope| {
+        let of_narrow = scope.spawn(|| self_test(&gateway, refusing.plain(), &[]));
+        (self_test(&gateway, running.plain(), &["--json"]), of_narrow.join().expect("a report"))
+    });
+    assert_eq!(of_wide.code, Some(1), "{of_wide:?}");
+    assert!(passed(&of_wide).iter().any(|(attack, _)| attack == "no_token"), "{of_wide:?}");
+    assert_eq!(of_narrow.code, Some(1), "{of_narrow:?}");
     assert!(
-        output.stdout.contains("DIFFERS") && output.stdout.contains("another configuration"),
-        "{output:?}"
+        of_narrow.stdout.contains("DIFFERS") && of_narrow.stdout.contains("another configuration"),
+        "{of_narrow:?}"
     );
 }
 

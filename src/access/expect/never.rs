@@ -14,7 +14,7 @@ use crate::route::path::{Canonical, canonical};
 use crate::route::pattern::Pattern;
 use crate::route::rewrite::{PathRewrite, Rewrite};
 use crate::route::search::{Outcome, Shape, find_path};
-use crate::route::table::{Entry, Match, RouteTable};
+use crate::route::table::{Match, RouteTable};
 
 /// The number of requests that the routes accept and the gateway's function refuses before the search gives
 /// up. The expected number is zero, because the function's additional checks do not depend on the path.
@@ -128,16 +128,7 @@ impl Prover<'_> {
 
     /// Returns the table of these routes, with their positions in the configuration.
     fn table(&self, routes: &[(usize, &Route)]) -> Result<RouteTable<usize>, String> {
-        let entries = routes.iter().flat_map(|(index, route)| {
-            route.table_hosts().into_iter().map(|host| Entry {
-                host,
-                pattern: route.path.clone(),
-                methods: route.methods.only().map(<[_]>::to_vec),
-                case_insensitive: self.folds(route),
-                allowed: route.allowed(),
-                value: *index,
-            })
-        });
+        let entries = routes.iter().flat_map(|(index, route)| self.config.table_entries(route, index));
         RouteTable::build(entries).map_err(|_| "cannot be proved: two routes conflict".to_owned())
     }
 

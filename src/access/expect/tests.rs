@@ -10,7 +10,7 @@ use crate::access::reach::Reach;
 use crate::config::{Access, Config, Expected, RequestPattern};
 use crate::gateway::build;
 use crate::route::path::{Canonical, canonical};
-use crate::route::table::{Entry, Match, RouteTable};
+use crate::route::table::{Match, RouteTable};
 
 const FRAME: &str = r#"
 [scopes]
@@ -280,16 +280,7 @@ fn takes_host(pattern: &RequestPattern, host: &str) -> bool {
 
 /// Finds a request that gets through by asking the table about all of them.
 fn brute_force(config: &Config, client: &str, pattern: &RequestPattern, paths: &[String]) -> Option<String> {
-    let entries = config.routes.iter().flat_map(|route| {
-        route.table_hosts().into_iter().map(move |host| Entry {
-            host,
-            pattern: route.path.clone(),
-            methods: route.methods.only().map(<[_]>::to_vec),
-            case_insensitive: config.upstream_of(route).is_some_and(|upstream| upstream.case_insensitive),
-            allowed: route.allowed(),
-            value: route,
-        })
-    });
+    let entries = config.routes.iter().flat_map(|route| config.table_entries(route, &route));
     let table = RouteTable::build(entries).ok()?;
     let methods = [Method::GET, Method::PUT, Method::PATCH];
     let client = config.client(client)?;

@@ -12,22 +12,14 @@ use super::findings::Findings;
 use crate::config::{Access, Config, Lint, Mode, Route};
 use crate::oauth::scope::{Requirement, Scopes};
 use crate::route::path::canonical;
-use crate::route::table::{Entry, Match, RouteTable};
+use crate::route::table::{Match, RouteTable};
 
 /// The methods to try for a route that accepts all methods.
 const COMMON: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH];
 
 pub(super) fn spellings(config: &Config, findings: &mut Findings<'_>) {
-    let entries = config.routes.iter().enumerate().flat_map(|(index, route)| {
-        route.table_hosts().into_iter().map(move |host| Entry {
-            host,
-            pattern: route.path.clone(),
-            methods: route.methods.only().map(<[_]>::to_vec),
-            case_insensitive: config.upstream_of(route).is_some_and(|upstream| upstream.case_insensitive),
-            allowed: route.allowed(),
-            value: index,
-        })
-    });
+    let routes = config.routes.iter().enumerate();
+    let entries = routes.flat_map(|(index, route)| config.table_entries(route, &index));
     // Conflicts between routes are errors, which have already been reported.
     let Ok(table) = RouteTable::build(entries) else { return };
     for (index, route) in config.routes.iter().enumerate() {

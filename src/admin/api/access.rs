@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::extract::InQuery;
 use super::paging::{Page, PageQuery};
@@ -15,7 +14,8 @@ use crate::admin::state::AdminState;
 use crate::config::{Client, Config};
 
 /// A route of the matrix.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct RowView {
     route: RouteView,
     /// One for each client, in the order of the file.
@@ -23,7 +23,8 @@ pub(super) struct RowView {
 }
 
 /// Whether a client gets through a route.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct CellView {
     client: String,
     allowed: bool,
@@ -36,7 +37,7 @@ pub(super) struct CellView {
 }
 
 /// Shows which client gets through which route, the most specific route first.
-#[utoipa::path(get, path = "/access", tag = "configuration", params(PageQuery), responses((status = 200, body = Page<RowView>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(get, path = "/access", tag = "configuration", params(PageQuery), responses((status = 200, body = Page<RowView>), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn matrix_page(
     State(state): State<AdminState>,
     InQuery(query): InQuery<PageQuery>,

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use serde_json::Value as Json_;
-use utoipa::ToSchema;
 
 use super::act::act;
 use super::caller::Caller;
@@ -19,7 +18,8 @@ use crate::change::error::ChangeError;
 const FURTHEST: usize = 10_000;
 
 /// A line of the audit.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct AuditView {
     time: String,
     actor: String,
@@ -46,7 +46,7 @@ impl AuditView {
 }
 
 /// Lists the audit, the newest line first.
-#[utoipa::path(get, path = "/audit", tag = "history", params(PageQuery), responses((status = 200, body = Page<AuditView>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(get, path = "/audit", tag = "history", params(PageQuery), responses((status = 200, body = Page<AuditView>), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn list(
     State(state): State<AdminState>,
     caller: Caller,

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::extract::{InPath, InQuery};
 use super::moment;
@@ -14,7 +13,8 @@ use crate::config::{Client, Config};
 use crate::gate::{Gate, SecretUsage};
 
 /// A client, without anything secret.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct ClientView {
     id: String,
     enabled: bool,
@@ -36,7 +36,8 @@ pub(super) struct ClientView {
 }
 
 /// A secret of a client. What it is, nobody can read.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct SecretView {
     id: String,
     /// When it ends.
@@ -52,7 +53,7 @@ pub(super) struct SecretView {
 }
 
 /// Lists the clients, in the order of the file.
-#[utoipa::path(get, path = "/clients", tag = "clients", params(PageQuery), responses((status = 200, body = Page<ClientView>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(get, path = "/clients", tag = "clients", params(PageQuery), responses((status = 200, body = Page<ClientView>), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn list(
     State(state): State<AdminState>,
     InQuery(query): InQuery<PageQuery>,
@@ -63,7 +64,7 @@ pub(super) async fn list(
 }
 
 /// Shows a client.
-#[utoipa::path(get, path = "/clients/{id}", tag = "clients", params(("id" = String, Path, description = "The client id.")), responses((status = 200, body = ClientView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(get, path = "/clients/{id}", tag = "clients", params(("id" = String, Path, description = "The client id.")), responses((status = 200, body = ClientView), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn one(
     State(state): State<AdminState>,
     InPath(id): InPath<String>,

@@ -9,7 +9,6 @@ use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json_;
-use utoipa::ToSchema;
 
 use super::act::act;
 use super::caller::Caller;
@@ -24,7 +23,8 @@ use crate::change::commit::Committed;
 use crate::config::parse_duration;
 
 /// What is said about a commit.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Commit {
     /// Why. It is required.
@@ -35,7 +35,8 @@ pub(super) struct Commit {
 }
 
 /// What a commit did.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct CommittedView {
     /// The number of the version that it made.
     version: u64,
@@ -50,7 +51,7 @@ pub(super) struct CommittedView {
 }
 
 /// Commits a draft.
-#[utoipa::path(post, path = "/drafts/{id}/commit", tag = "changes", request_body = Commit, params(("id" = String, Path, description = "The id of the draft."), ("If-Match" = String, Header, description = "The ETag of the draft.")), responses((status = 201, body = CommittedView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(post, path = "/drafts/{id}/commit", tag = "changes", request_body = Commit, params(("id" = String, Path, description = "The id of the draft."), ("If-Match" = String, Header, description = "The ETag of the draft.")), responses((status = 201, body = CommittedView), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn commit(
     State(state): State<AdminState>,
     caller: Caller,
@@ -67,10 +68,11 @@ pub(super) async fn commit(
 }
 
 /// Changes to make and commit in one call.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Changes {
-    #[schema(value_type = Vec<Object>, min_items = 1, max_items = 20)]
+    #[cfg_attr(test, schema(value_type = Vec<Object>, min_items = 1, max_items = 20))]
     operations: Vec<Json_>,
     /// Why. It is required, unless nothing is committed.
     #[serde(default)]
@@ -84,7 +86,7 @@ pub(super) struct Changes {
 }
 
 /// Makes changes and commits them in one call, or shows what they would grant.
-#[utoipa::path(post, path = "/changes", tag = "changes", request_body = Changes, responses((status = 201, body = CommittedView), (status = 200, body = GrantsView, description = "What the changes would grant, with dry_run."), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(post, path = "/changes", tag = "changes", request_body = Changes, responses((status = 201, body = CommittedView), (status = 200, body = GrantsView, description = "What the changes would grant, with dry_run."), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn change(
     State(state): State<AdminState>,
     caller: Caller,

@@ -9,7 +9,6 @@ use http::header::{ETAG, LOCATION};
 use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json_;
-use utoipa::ToSchema;
 
 use super::act::act;
 use super::caller::Caller;
@@ -26,7 +25,8 @@ use crate::change::operation::Operation;
 use crate::change::submission::Submitted;
 
 /// A draft.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct DraftView {
     id: String,
     /// Who made it.
@@ -39,7 +39,7 @@ pub(super) struct DraftView {
     created: String,
     changed: String,
     /// The changes, in their order, without anything secret.
-    #[schema(value_type = Vec<Object>)]
+    #[cfg_attr(test, schema(value_type = Vec<Object>))]
     operations: Vec<Json_>,
     /// The same in words.
     words: Vec<String>,
@@ -63,7 +63,8 @@ impl DraftView {
 }
 
 /// What is shown once: the secret that an operation made.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct MadeSecret {
     /// The index of the operation in the request.
     operation: usize,
@@ -71,7 +72,8 @@ pub(super) struct MadeSecret {
 }
 
 /// A draft, and what is shown once.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Drafted {
     draft: DraftView,
     /// The new secrets. Nobody can read them again.
@@ -106,7 +108,8 @@ impl Operations {
 }
 
 /// A new draft.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewDraft {
     /// A title for people.
@@ -114,12 +117,13 @@ pub(super) struct NewDraft {
     title: String,
     /// The first changes.
     #[serde(default)]
-    #[schema(value_type = Vec<Object>, max_items = 20)]
+    #[cfg_attr(test, schema(value_type = Vec<Object>, max_items = 20))]
     operations: Vec<Json_>,
 }
 
 /// A change of a draft.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct DraftChange {
     /// The new title.
@@ -156,7 +160,7 @@ pub(super) fn drafted(draft: &Draft, secrets: Vec<MadeSecret>, warnings: Vec<Str
 }
 
 /// Lists all drafts, the one that was changed last first.
-#[utoipa::path(get, path = "/drafts", tag = "changes", params(PageQuery), responses((status = 200, body = Page<DraftView>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(get, path = "/drafts", tag = "changes", params(PageQuery), responses((status = 200, body = Page<DraftView>), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn list(
     State(state): State<AdminState>,
     caller: Caller,
@@ -168,7 +172,7 @@ pub(super) async fn list(
 }
 
 /// Begins a draft on the configuration of now.
-#[utoipa::path(post, path = "/drafts", tag = "changes", request_body = NewDraft, responses((status = 201, body = Drafted), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(post, path = "/drafts", tag = "changes", request_body = NewDraft, responses((status = 201, body = Drafted), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn begin(
     State(state): State<AdminState>,
     caller: Caller,
@@ -184,7 +188,7 @@ pub(super) async fn begin(
 }
 
 /// Shows a draft.
-#[utoipa::path(get, path = "/drafts/{id}", tag = "changes", params(("id" = String, Path, description = "The id of the draft.")), responses((status = 200, body = DraftView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(get, path = "/drafts/{id}", tag = "changes", params(("id" = String, Path, description = "The id of the draft.")), responses((status = 200, body = DraftView), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn one(
     State(state): State<AdminState>,
     caller: Caller,
@@ -195,7 +199,7 @@ pub(super) async fn one(
 }
 
 /// Gives a draft another title.
-#[utoipa::path(patch, path = "/drafts/{id}", tag = "changes", request_body = DraftChange, params(("id" = String, Path, description = "The id of the draft."), ("If-Match" = String, Header, description = "The ETag of the draft.")), responses((status = 200, body = DraftView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(patch, path = "/drafts/{id}", tag = "changes", request_body = DraftChange, params(("id" = String, Path, description = "The id of the draft."), ("If-Match" = String, Header, description = "The ETag of the draft.")), responses((status = 200, body = DraftView), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn rename(
     State(state): State<AdminState>,
     caller: Caller,
@@ -210,7 +214,7 @@ pub(super) async fn rename(
 }
 
 /// Discards a draft.
-#[utoipa::path(delete, path = "/drafts/{id}", tag = "changes", params(("id" = String, Path, description = "The id of the draft."), ("If-Match" = String, Header, description = "The ETag of the draft.")), responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(delete, path = "/drafts/{id}", tag = "changes", params(("id" = String, Path, description = "The id of the draft."), ("If-Match" = String, Header, description = "The ETag of the draft.")), responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn discard(
     State(state): State<AdminState>,
     caller: Caller,
@@ -223,7 +227,7 @@ pub(super) async fn discard(
 }
 
 /// Adds a change at the end of a draft.
-#[utoipa::path(post, path = "/drafts/{id}/operations", tag = "changes", request_body(content = Object, description = "A change, such as {\"op\": \"scope_add\", \"name\": \"orders\", \"description\": \"Read orders\"}."), params(("id" = String, Path, description = "The id of the draft."), ("If-Match" = String, Header, description = "The ETag of the draft.")), responses((status = 201, body = Drafted), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(post, path = "/drafts/{id}/operations", tag = "changes", request_body(content = Object, description = "A change, such as {\"op\": \"scope_add\", \"name\": \"orders\", \"description\": \"Read orders\"}."), params(("id" = String, Path, description = "The id of the draft."), ("If-Match" = String, Header, description = "The ETag of the draft.")), responses((status = 201, body = Drafted), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn add(
     State(state): State<AdminState>,
     caller: Caller,
@@ -241,7 +245,7 @@ pub(super) async fn add(
 }
 
 /// Removes a change of a draft. The first one is 0.
-#[utoipa::path(delete, path = "/drafts/{id}/operations/{index}", tag = "changes", params(("id" = String, Path, description = "The id of the draft."), ("index" = usize, Path, description = "The position of the change, from 0."), ("If-Match" = String, Header, description = "The ETag of the draft.")), responses((status = 200, body = DraftView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(delete, path = "/drafts/{id}/operations/{index}", tag = "changes", params(("id" = String, Path, description = "The id of the draft."), ("index" = usize, Path, description = "The position of the change, from 0."), ("If-Match" = String, Header, description = "The ETag of the draft.")), responses((status = 200, body = DraftView), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn remove_operation(
     State(state): State<AdminState>,
     caller: Caller,
@@ -255,7 +259,7 @@ pub(super) async fn remove_operation(
 }
 
 /// Puts a draft on the configuration of now.
-#[utoipa::path(post, path = "/drafts/{id}/rebase", tag = "changes", params(("id" = String, Path, description = "The id of the draft."), ("If-Match" = String, Header, description = "The ETag of the draft.")), responses((status = 200, body = DraftView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(post, path = "/drafts/{id}/rebase", tag = "changes", params(("id" = String, Path, description = "The id of the draft."), ("If-Match" = String, Header, description = "The ETag of the draft.")), responses((status = 200, body = DraftView), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn rebase(
     State(state): State<AdminState>,
     caller: Caller,

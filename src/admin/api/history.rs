@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json_;
-use utoipa::ToSchema;
 
 use super::act::act;
 use super::caller::Caller;
@@ -18,12 +17,13 @@ use crate::admin::state::AdminState;
 use crate::change::versions::{Version, VersionState};
 
 /// A version of the configuration.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct VersionView {
     number: u64,
     parent: Option<u64>,
     /// `prepared`, `applied`, `provisional`, `rolled_back`, `overtaken` or `abandoned`.
-    #[schema(value_type = String)]
+    #[cfg_attr(test, schema(value_type = String))]
     state: VersionState,
     time: String,
     actor: String,
@@ -41,16 +41,18 @@ pub(super) struct VersionView {
 }
 
 /// A difference in access that a version made.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct GrantedView {
     widens: bool,
     text: String,
-    #[schema(value_type = Object)]
+    #[cfg_attr(test, schema(value_type = Object))]
     change: Json_,
 }
 
 /// A version with its text.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct VersionTextView {
     version: VersionView,
     /// Its files, without anything secret.
@@ -82,7 +84,7 @@ impl VersionView {
 }
 
 /// Lists the versions, the newest first.
-#[utoipa::path(get, path = "/history", tag = "history", params(PageQuery), responses((status = 200, body = Page<VersionView>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(get, path = "/history", tag = "history", params(PageQuery), responses((status = 200, body = Page<VersionView>), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn list(
     State(state): State<AdminState>,
     caller: Caller,
@@ -103,7 +105,7 @@ pub(super) async fn list(
 }
 
 /// Shows a version, and its text without anything secret.
-#[utoipa::path(get, path = "/history/{number}", tag = "history", params(("number" = u64, Path, description = "The number of the version.")), responses((status = 200, body = VersionTextView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(get, path = "/history/{number}", tag = "history", params(("number" = u64, Path, description = "The number of the version.")), responses((status = 200, body = VersionTextView), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn one(
     State(state): State<AdminState>,
     caller: Caller,
@@ -120,7 +122,7 @@ pub(super) async fn one(
 }
 
 /// Confirms the commit of a version.
-#[utoipa::path(post, path = "/history/{number}/confirm", tag = "history", params(("number" = u64, Path, description = "The number of the version.")), responses((status = 200, body = VersionView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(post, path = "/history/{number}/confirm", tag = "history", params(("number" = u64, Path, description = "The number of the version.")), responses((status = 200, body = VersionView), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn confirm(
     State(state): State<AdminState>,
     caller: Caller,
@@ -131,7 +133,7 @@ pub(super) async fn confirm(
 }
 
 /// Rolls back the commit of a version that waits for its confirmation, at once.
-#[utoipa::path(post, path = "/history/{number}/undo", tag = "history", params(("number" = u64, Path, description = "The number of the version.")), responses((status = 200, body = VersionView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(post, path = "/history/{number}/undo", tag = "history", params(("number" = u64, Path, description = "The number of the version.")), responses((status = 200, body = VersionView), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn undo(
     State(state): State<AdminState>,
     caller: Caller,
@@ -142,7 +144,8 @@ pub(super) async fn undo(
 }
 
 /// How a version is put back.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rollback {
     /// Whether secrets of clients and `[admin]` stay as they are today. Otherwise secrets that were reset
@@ -156,7 +159,7 @@ fn keep() -> bool {
 }
 
 /// Makes a draft that puts a version back.
-#[utoipa::path(post, path = "/history/{number}/rollback", tag = "history", request_body = Rollback, params(("number" = u64, Path, description = "The number of the version.")), responses((status = 201, body = super::drafts::Drafted), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(post, path = "/history/{number}/rollback", tag = "history", request_body = Rollback, params(("number" = u64, Path, description = "The number of the version.")), responses((status = 201, body = super::drafts::Drafted), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn roll_back(
     State(state): State<AdminState>,
     caller: Caller,

@@ -3,11 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
 
 use super::extract::InQuery;
 use crate::admin::console::series::{Point, Span};
-use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
 use crate::telemetry::Totals;
 
@@ -15,7 +13,8 @@ use crate::telemetry::Totals;
 const MOST_ROUTES: usize = 20;
 
 /// How far back.
-#[derive(Debug, Default, Clone, Copy, Deserialize, ToSchema)]
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 enum SpanName {
     /// Five minutes, a point each second.
@@ -28,18 +27,20 @@ enum SpanName {
 }
 
 /// Which part of the past.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(utoipa::IntoParams))]
 #[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
+#[cfg_attr(test, into_params(parameter_in = Query))]
 pub(super) struct LiveQuery {
     /// How far back the points go: five minutes, an hour or a day.
     #[serde(default)]
-    #[param(inline)]
+    #[cfg_attr(test, param(inline))]
     span: Option<SpanName>,
 }
 
 /// The traffic.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct LiveView {
     /// Requests that are over, since the start.
     requests: u64,
@@ -67,7 +68,8 @@ pub(super) struct LiveView {
 }
 
 /// What was counted on a route since the start.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct RouteTotalsView {
     route: String,
     requests: u64,
@@ -78,7 +80,8 @@ pub(super) struct RouteTotalsView {
 }
 
 /// The points of a busy route.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct BusyView {
     route: String,
     /// The requests of the last minute.
@@ -87,7 +90,8 @@ pub(super) struct BusyView {
 }
 
 /// The requests of one interval.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct PointView {
     passed: u32,
     refused: u32,
@@ -103,7 +107,7 @@ impl From<&Point> for PointView {
 }
 
 /// Shows the traffic. Since the start, the numbers are those of the metrics.
-#[utoipa::path(get, path = "/live", tag = "state", params(LiveQuery), responses((status = 200, body = LiveView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(get, path = "/live", tag = "state", params(LiveQuery), responses((status = 200, body = LiveView), (status = "default", body = crate::admin::problem::Problem, content_type = "application/problem+json"))))]
 pub(super) async fn live(
     State(state): State<AdminState>,
     InQuery(query): InQuery<LiveQuery>,

@@ -1,7 +1,6 @@
 //! Pages of long lists.
 
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
 
 use crate::admin::problem::Problem;
 
@@ -11,19 +10,21 @@ const MOST: usize = 200;
 const USUAL: usize = 50;
 
 /// Which page of a list.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(utoipa::IntoParams))]
 #[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
+#[cfg_attr(test, into_params(parameter_in = Query))]
 pub(super) struct PageQuery {
     /// The most items of the page.
-    #[param(minimum = 1, maximum = 200)]
+    #[cfg_attr(test, param(minimum = 1, maximum = 200))]
     pub(super) limit: Option<usize>,
     /// The item after which the page begins: `next` of the page before.
     pub(super) after: Option<String>,
 }
 
 /// A page of a list.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Page<T> {
     /// The items.
     pub(super) items: Vec<T>,

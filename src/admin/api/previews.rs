@@ -6,7 +6,6 @@ use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
 use serde_json::Value as Json_;
-use utoipa::ToSchema;
 
 use super::act::act;
 use super::caller::Caller;
@@ -20,7 +19,8 @@ use crate::change::texts::Texts;
 use crate::config::Role;
 
 /// What a draft grants.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct GrantsView {
     /// Whether the configuration was changed since the draft was begun.
     stale: bool,
@@ -36,14 +36,15 @@ pub(super) struct GrantsView {
 }
 
 /// One difference in access.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct GrantView {
     /// Whether something may get through that was refused before.
     widens: bool,
     /// The difference in words.
     text: String,
     /// The difference for scripts.
-    #[schema(value_type = Object)]
+    #[cfg_attr(test, schema(value_type = Object))]
     change: Json_,
 }
 
@@ -65,7 +66,7 @@ impl GrantsView {
 }
 
 /// Shows what a draft grants.
-#[utoipa::path(get, path = "/drafts/{id}/grants", tag = "changes", params(("id" = String, Path, description = "The id of the draft.")), responses((status = 200, body = GrantsView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(get, path = "/drafts/{id}/grants", tag = "changes", params(("id" = String, Path, description = "The id of the draft.")), responses((status = 200, body = GrantsView), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn grants(
     State(state): State<AdminState>,
     caller: Caller,
@@ -76,7 +77,8 @@ pub(super) async fn grants(
 }
 
 /// The difference of the texts.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct DiffView {
     /// Whether the configuration was changed since the draft was begun.
     stale: bool,
@@ -85,7 +87,7 @@ pub(super) struct DiffView {
 }
 
 /// Shows the difference of the files.
-#[utoipa::path(get, path = "/drafts/{id}/diff", tag = "changes", params(("id" = String, Path, description = "The id of the draft.")), responses((status = 200, body = DiffView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(get, path = "/drafts/{id}/diff", tag = "changes", params(("id" = String, Path, description = "The id of the draft.")), responses((status = 200, body = DiffView), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn diff(
     State(state): State<AdminState>,
     caller: Caller,
@@ -99,14 +101,16 @@ pub(super) async fn diff(
 }
 
 /// The texts of the changed files.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct TextView {
     stale: bool,
     files: Vec<FileView>,
 }
 
 /// A file of the configuration.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct FileView {
     path: String,
     /// Its text, without anything secret.
@@ -124,7 +128,7 @@ impl FileView {
 }
 
 /// Shows the changed files.
-#[utoipa::path(get, path = "/drafts/{id}/text", tag = "changes", params(("id" = String, Path, description = "The id of the draft.")), responses((status = 200, body = TextView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(get, path = "/drafts/{id}/text", tag = "changes", params(("id" = String, Path, description = "The id of the draft.")), responses((status = 200, body = TextView), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn text(
     State(state): State<AdminState>,
     caller: Caller,
@@ -138,7 +142,7 @@ pub(super) async fn text(
 }
 
 /// Returns a patch for the place where the configuration is kept. It has the hashes of new secrets.
-#[utoipa::path(get, path = "/drafts/{id}/patch", tag = "changes", params(("id" = String, Path, description = "The id of the draft.")), responses((status = 200, body = String, content_type = "text/x-diff"), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(get, path = "/drafts/{id}/patch", tag = "changes", params(("id" = String, Path, description = "The id of the draft.")), responses((status = 200, body = String, content_type = "text/x-diff"), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn patch(
     State(state): State<AdminState>,
     caller: Caller,

@@ -7,7 +7,6 @@ use axum::extract::State;
 use http::{HeaderValue, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json_;
-use utoipa::ToSchema;
 
 use super::act::act;
 use super::caller::Caller;
@@ -27,15 +26,16 @@ use crate::oauth::scope::Scopes;
 const LONGEST_URL: usize = 8 << 10;
 
 /// A request to explain.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Question {
     /// The method.
     #[serde(default = "usual_method")]
-    #[schema(max_length = 64)]
+    #[cfg_attr(test, schema(max_length = 64))]
     method: String,
     /// The URL, or a path alone.
-    #[schema(min_length = 1, max_length = 8192)]
+    #[cfg_attr(test, schema(min_length = 1, max_length = 8192))]
     url: String,
     /// The client whose token the request has.
     #[serde(default)]
@@ -48,7 +48,7 @@ pub(super) struct Question {
     audience: Option<String>,
     /// The address of the client. Without it, lists of addresses do not apply.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[cfg_attr(test, schema(value_type = Option<String>))]
     from: Option<IpAddr>,
     /// The origin of the page that sends the request.
     #[serde(default)]
@@ -63,7 +63,8 @@ fn usual_method() -> String {
 }
 
 /// What becomes of a request, and why.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct AnswerView {
     /// `passes`, `endpoint`, `preflight` or `refused`.
     verdict: &'static str,
@@ -88,7 +89,7 @@ pub(super) struct AnswerView {
 }
 
 /// Explains what becomes of a request. Nothing is sent.
-#[utoipa::path(post, path = "/explain", tag = "questions", request_body = Question, responses((status = 200, body = AnswerView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(post, path = "/explain", tag = "questions", request_body = Question, responses((status = 200, body = AnswerView), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn explain(
     State(state): State<AdminState>,
     Body(question): Body<Question>,
@@ -186,17 +187,19 @@ fn answer(config: &Config, request: &SampleRequest, explanation: Explanation<'_>
 }
 
 /// Changes to check.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Check {
     /// The changes. Without any, the configuration is checked as it is.
     #[serde(default)]
-    #[schema(value_type = Vec<Object>, max_items = 20)]
+    #[cfg_attr(test, schema(value_type = Vec<Object>, max_items = 20))]
     operations: Vec<Json_>,
 }
 
 /// What is wrong with a configuration.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct CheckView {
     /// Whether there are no errors. It is `false`, too, if only an owner may have the configuration compiled.
     good: bool,
@@ -208,7 +211,8 @@ pub(super) struct CheckView {
 }
 
 /// A warning about the configuration.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct WarningView {
     /// The name of the kind of warning.
     lint: &'static str,
@@ -218,7 +222,7 @@ pub(super) struct WarningView {
 }
 
 /// Checks changes, or the configuration as it is.
-#[utoipa::path(post, path = "/check", tag = "questions", request_body = Check, responses((status = 200, body = CheckView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(post, path = "/check", tag = "questions", request_body = Check, responses((status = 200, body = CheckView), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn check(
     State(state): State<AdminState>,
     caller: Caller,

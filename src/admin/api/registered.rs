@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::extract::InQuery;
 use super::moment;
@@ -13,7 +12,8 @@ use crate::admin::state::AdminState;
 use crate::gate::Registered;
 
 /// A client that has registered itself, without anything secret.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct RegisteredView {
     id: String,
     /// The name that it has given itself.
@@ -35,7 +35,7 @@ pub(super) struct RegisteredView {
 }
 
 /// Lists the clients that have registered themselves, in the order of their ids.
-#[utoipa::path(get, path = "/registered-clients", tag = "clients", params(PageQuery), responses((status = 200, body = Page<RegisteredView>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(get, path = "/registered-clients", tag = "clients", params(PageQuery), responses((status = 200, body = Page<RegisteredView>), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn list(
     State(state): State<AdminState>,
     InQuery(query): InQuery<PageQuery>,

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::extract::InQuery;
 use super::paging::{Page, PageQuery};
@@ -14,7 +13,8 @@ use crate::config::{Access, Config, Methods, Route};
 use crate::oauth::scope::Requirement;
 
 /// A route.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct RouteView {
     /// The position among the routes of the file, from 0.
     index: usize,
@@ -41,7 +41,7 @@ pub(super) struct RouteView {
 }
 
 /// Lists the routes, in the order of the file.
-#[utoipa::path(get, path = "/routes", tag = "configuration", params(PageQuery), responses((status = 200, body = Page<RouteView>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(get, path = "/routes", tag = "configuration", params(PageQuery), responses((status = 200, body = Page<RouteView>), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn list(
     State(state): State<AdminState>,
     InQuery(query): InQuery<PageQuery>,

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::extract::InQuery;
 use super::paging::{Page, PageQuery};
@@ -12,7 +11,8 @@ use crate::admin::state::AdminState;
 use crate::config::{Access, Config, Scope};
 
 /// A scope, and what has it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct ScopeView {
     name: String,
     description: String,
@@ -24,7 +24,7 @@ pub(super) struct ScopeView {
 }
 
 /// Lists the scopes.
-#[utoipa::path(get, path = "/scopes", tag = "configuration", params(PageQuery), responses((status = 200, body = Page<ScopeView>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(get, path = "/scopes", tag = "configuration", params(PageQuery), responses((status = 200, body = Page<ScopeView>), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn list(
     State(state): State<AdminState>,
     InQuery(query): InQuery<PageQuery>,

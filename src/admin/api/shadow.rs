@@ -6,7 +6,6 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::extract::InQuery;
 use super::moment;
@@ -21,7 +20,8 @@ use crate::shadow::{self, CallerSummary, Proposal, RouteSummary, Summary};
 const MOST_CALLERS: usize = 200;
 
 /// What was learned about a route in shadow mode.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct ShadowRoute {
     /// The name of the route, as in metrics.
     route: String,
@@ -40,7 +40,8 @@ pub(super) struct ShadowRoute {
 }
 
 /// What was learned about a caller of a route.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct ShadowCaller {
     /// The client, the address, or `others`.
     who: String,
@@ -57,15 +58,16 @@ pub(super) struct ShadowCaller {
 }
 
 /// A change that lets a caller pass, or that narrows access without an outage.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct ShadowProposal {
     /// What is proposed, in words.
     message: String,
     /// The proposal with its kind.
-    #[schema(value_type = Object)]
+    #[cfg_attr(test, schema(value_type = Object))]
     proposal: Proposal,
     /// The operations of a draft that make the change. There are none if a person has to decide first.
-    #[schema(value_type = Vec<Object>)]
+    #[cfg_attr(test, schema(value_type = Vec<Object>))]
     operations: serde_json::Value,
 }
 
@@ -106,7 +108,7 @@ fn caller(caller: CallerSummary) -> ShadowCaller {
 }
 
 /// Lists the routes in shadow mode, with their callers.
-#[utoipa::path(get, path = "/shadow", tag = "shadow", params(PageQuery), responses((status = 200, body = Page<ShadowRoute>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(get, path = "/shadow", tag = "shadow", params(PageQuery), responses((status = 200, body = Page<ShadowRoute>), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn list(
     State(state): State<AdminState>,
     InQuery(query): InQuery<PageQuery>,
@@ -116,7 +118,7 @@ pub(super) async fn list(
 }
 
 /// Proposes changes that let every caller pass, and then the enforcement of routes.
-#[utoipa::path(get, path = "/shadow/proposals", tag = "shadow", params(PageQuery), responses((status = 200, body = Page<ShadowProposal>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(get, path = "/shadow/proposals", tag = "shadow", params(PageQuery), responses((status = 200, body = Page<ShadowProposal>), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn proposals(
     State(state): State<AdminState>,
     InQuery(query): InQuery<PageQuery>,

@@ -3,14 +3,14 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::moment;
 use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
 
 /// The state of the gateway.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Status {
     /// The version of the program.
     version: &'static str,
@@ -31,7 +31,7 @@ pub(super) struct Status {
 }
 
 /// Shows the state of the gateway.
-#[utoipa::path(get, path = "/status", tag = "state", responses((status = 200, body = Status), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(get, path = "/status", tag = "state", responses((status = 200, body = Status), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn status(State(state): State<AdminState>) -> Json<Status> {
     let (config, gauges) = (state.config(), state.proxy().gauges());
     Json(Status {
@@ -49,7 +49,8 @@ pub(super) async fn status(State(state): State<AdminState>) -> Json<Status> {
 }
 
 /// What became of the last reload.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct ReloadStatus {
     /// When it was; `null` if there was none since the start.
     at: Option<String>,
@@ -60,7 +61,7 @@ pub(super) struct ReloadStatus {
 }
 
 /// Shows what became of the last reload.
-#[utoipa::path(get, path = "/reload", tag = "state", responses((status = 200, body = ReloadStatus), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(get, path = "/reload", tag = "state", responses((status = 200, body = ReloadStatus), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn reload(State(state): State<AdminState>) -> Json<ReloadStatus> {
     let last = state.control().last_reload();
     Json(match last {

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::caller::Caller;
 use super::clients::unknown;
@@ -20,7 +19,8 @@ const MOST_LOOKED_AT: usize = 100_000;
 const MOST_LISTED: usize = 200;
 
 /// The tokens of a client.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct TokensView {
     /// How many are valid.
     live: u64,
@@ -31,7 +31,8 @@ pub(super) struct TokensView {
 }
 
 /// What a token is good for.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct TokenView {
     issued: String,
     expires: String,
@@ -42,7 +43,7 @@ pub(super) struct TokenView {
 }
 
 /// Lists the valid tokens of a client.
-#[utoipa::path(get, path = "/clients/{id}/tokens", tag = "clients", params(("id" = String, Path, description = "The client id.")), responses((status = 200, body = TokensView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(get, path = "/clients/{id}/tokens", tag = "clients", params(("id" = String, Path, description = "The client id.")), responses((status = 200, body = TokensView), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn list(
     State(state): State<AdminState>,
     InPath(id): InPath<String>,
@@ -65,14 +66,15 @@ fn view(token: TokenInfo) -> TokenView {
 }
 
 /// How many tokens were revoked.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Revoked {
     /// How many were valid before.
     revoked: u64,
 }
 
 /// Revokes all tokens of a client, at once. The client can get new ones.
-#[utoipa::path(post, path = "/clients/{id}/revoke-tokens", tag = "clients", params(("id" = String, Path, description = "The client id.")), responses((status = 200, body = Revoked), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(post, path = "/clients/{id}/revoke-tokens", tag = "clients", params(("id" = String, Path, description = "The client id.")), responses((status = 200, body = Revoked), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn revoke(
     State(state): State<AdminState>,
     caller: Caller,

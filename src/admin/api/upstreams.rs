@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::extract::InQuery;
 use super::paging::{Page, PageQuery};
@@ -12,7 +11,8 @@ use crate::admin::state::AdminState;
 use crate::upstream::group::Upstream;
 
 /// An upstream.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct UpstreamView {
     name: String,
     /// `http1` or `http2`.
@@ -23,7 +23,8 @@ pub(super) struct UpstreamView {
 }
 
 /// A server of an upstream.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct ServerView {
     server: String,
     /// Whether it gets requests.
@@ -33,7 +34,7 @@ pub(super) struct ServerView {
 }
 
 /// Lists the upstreams, in the order of the file.
-#[utoipa::path(get, path = "/upstreams", tag = "configuration", params(PageQuery), responses((status = 200, body = Page<UpstreamView>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+#[cfg_attr(test, utoipa::path(get, path = "/upstreams", tag = "configuration", params(PageQuery), responses((status = 200, body = Page<UpstreamView>), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn list(
     State(state): State<AdminState>,
     InQuery(query): InQuery<PageQuery>,

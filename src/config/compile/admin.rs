@@ -1,6 +1,6 @@
 //! `[admin]`.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use super::{authentication::password_hash, server};
 use crate::config::{
@@ -42,15 +42,7 @@ fn address(value: &Value<'_>, server: &Server) -> Option<(SocketAddr, bool)> {
         Ok(origin) => origin,
         Err(error) => return value.invalid(error.to_string()),
     };
-    let ip = match origin.host {
-        Host::Address(ip) => ip,
-        Host::Name(ref name) if &**name == "localhost" => Ipv4Addr::LOCALHOST.into(),
-        Host::Name(_) => {
-            return value.invalid(
-                "must name an IP address of this machine, or localhost; other names for it are `hosts`",
-            );
-        }
-    };
+    let ip = server::own_address(value, &origin, "other names for it are `hosts`")?;
     let tls = origin.scheme == Scheme::Https;
     if !tls && !ip.to_canonical().is_loopback() {
         return value.fail(
@@ -160,6 +152,6 @@ pub(crate) fn is_reached_at(listen: IpAddr, target: IpAddr) -> bool {
     listen == target
         // Linux connects to the own machine if the address is unspecified.
         || (target.is_unspecified() && (listen.is_loopback() || listen.is_unspecified()))
-        // Which addresses this machine has is not known here. Loopback it has.
+        // The addresses of this machine are not known here, except loopback.
         || (listen.is_unspecified() && target.is_loopback())
 }

@@ -101,7 +101,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
     })
 }
 
-/// Returns the entries of a table whose keys are names; none if the table is left out.
+/// Returns the entries of a table whose keys are names. There are none if the table is left out.
 fn named<'a>(root: &mut Table<'a>, key: &'static str, wanted: &str) -> Vec<(&'a str, Value<'a>)> {
     let value = root.take(key);
     // The secret of a client may be where the table of clients should be.

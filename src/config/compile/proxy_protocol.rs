@@ -8,7 +8,7 @@ use crate::config::{address::AddressRange, error::ErrorKind, reader::Value};
 const FROM: &str = "the addresses of the load balancers: { from = [\"10.0.0.0/8\"] }";
 
 /// Reads `true`, `false` or `{ from = ["10.0.0.0/8"] }`: the addresses whose PROXY protocol header is
-/// believed. A listener on loopback can believe everybody who reaches it.
+/// trusted. A listener on loopback can trust every connection.
 pub(super) fn proxy_protocol(value: &Value<'_>, listens_on: IpAddr) -> Option<Option<Vec<AddressRange>>> {
     match value.inner().as_bool() {
         Some(false) => Some(None),

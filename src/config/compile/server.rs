@@ -229,12 +229,23 @@ fn listener(value: &Value<'_>) -> Option<Listener> {
     })?
 }
 
-/// What a listener's table can say beside its URL.
+/// The keys of a listener's table besides its URL.
 #[derive(Default)]
 struct Flags {
     behind_tls: bool,
     h2c: bool,
     redirect: bool,
+}
+
+/// Returns the address of this machine that an origin names. The error for another name ends with `hint`.
+pub(super) fn own_address(value: &Value<'_>, origin: &Origin, hint: &str) -> Option<IpAddr> {
+    match &origin.host {
+        Host::Address(ip) => Some(*ip),
+        Host::Name(name) if &**name == "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
+        Host::Name(_) => {
+            value.invalid(format!("must name an IP address of this machine, or localhost; {hint}"))
+        }
+    }
 }
 
 fn finish_listener(
@@ -247,15 +258,7 @@ fn finish_listener(
         Ok(origin) => origin,
         Err(error) => return value.invalid(error.to_string()),
     };
-    let ip = match origin.host {
-        Host::Address(ip) => ip,
-        Host::Name(ref name) if &**name == "localhost" => Ipv4Addr::LOCALHOST.into(),
-        Host::Name(_) => {
-            return value.invalid(
-                "must name an IP address of this machine, or localhost; 0.0.0.0 and [::] are all addresses",
-            );
-        }
-    };
+    let ip = own_address(value, &origin, "0.0.0.0 and [::] are all addresses")?;
     let protocol = match origin.scheme {
         Scheme::Https if behind_tls || h2c || redirect => {
             return value.fail(

@@ -29,7 +29,7 @@ pub(super) fn socket(value: &Value<'_>, path: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-/// What requests to a Unix socket are said to be for.
+/// The host of requests to a Unix socket.
 pub(super) fn origin() -> Origin {
     Origin { scheme: Scheme::Http, host: Host::Name("localhost".into()), port: Scheme::Http.default_port() }
 }

@@ -95,7 +95,7 @@ pub(super) fn authorities(value: &Value<'_>) -> Option<PathBuf> {
     if value.readable_file(AUTHORITIES).is_some() {
         content::authorities(value, &path);
     }
-    // The path is there, whatever is wrong with the file: it must not seem to be missing elsewhere.
+    // The path is returned even if the file is bad. Otherwise another check would report it as missing.
     Some(path)
 }
 

@@ -10,6 +10,8 @@ mod observe;
 mod registration;
 mod route;
 mod server;
+#[cfg(feature = "gateway")]
+mod table_entries;
 mod upstream;
 
 use std::{

@@ -1,6 +1,6 @@
 //! Whether routes refuse requests.
 
-/// Whether a route refuses requests whose token is missing or not good enough.
+/// Whether a route refuses requests whose token is missing or does not meet its requirement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
     /// They are refused.

@@ -18,6 +18,20 @@ const WITH_SENTINEL_PASSWORD: &str = "kind = \"redis\"\nurls = [\"redis://10.0.0
      sentinel = \"tollgate\"\nsentinel_password = \"file:password.txt\"";
 const ENCRYPTED: &str = "kind = \"redis\"\nurl = \"rediss://redis.example.com\"";
 
+/// Describes the key of a user name.
+fn user(name: &'static str, about: &'static str) -> Key {
+    Key::new(name, Kind::text("user name", pattern::LINE), about)
+        .default_note("the default user")
+        .example(r#""tollgate""#)
+        .wrong("1")
+}
+
+/// Describes the key of a password.
+fn password(name: &'static str, about: &'static str) -> Key {
+    let kind = Kind::Schema("a password, or `\"env:NAME\"` or `\"file:path\"`", pattern::secret_value());
+    Key::new(name, kind, about).example(r#""file:password.txt""#).wrong(r#""""#)
+}
+
 pub(super) fn store() -> Table {
     let url = || Kind::text("URL: `redis://`, `rediss://` or `unix:/path`", pattern::ENGINE_URL);
     Table::new("[store]", "Where issued tokens are kept.", "[store]\n§")
@@ -63,41 +77,16 @@ pub(super) fn store() -> Table {
             .wrong("true")
             .beside(SENTINEL_URLS),
             Key::flag("cluster", false, "Whether the servers are nodes of a cluster.").beside(ONE),
-            Key::new(
-                "user",
-                Kind::text("user name", pattern::LINE),
-                "The user of the engine (`ACL SETUSER`), if it is not the default one.",
-            )
-            .default_note("the default user")
-            .example(r#""tollgate""#)
-            .wrong("1")
-            .beside(WITH_PASSWORD),
-            Key::new(
-                "password",
-                Kind::Schema("a password, or `\"env:NAME\"` or `\"file:path\"`", pattern::secret_value()),
-                "The password of the user.",
-            )
-            .default_note("no login")
-            .example(r#""file:password.txt""#)
-            .wrong(r#""""#)
-            .beside(ONE),
-            Key::new(
-                "sentinel_user",
-                Kind::text("user name", pattern::LINE),
-                "The user of the sentinels, if it is not the default one.",
-            )
-            .default_note("the default user")
-            .example(r#""tollgate""#)
-            .wrong("1")
-            .beside(WITH_SENTINEL_PASSWORD),
-            Key::new(
+            user("user", "The user of the engine (`ACL SETUSER`), if it is not the default one.")
+                .beside(WITH_PASSWORD),
+            password("password", "The password of the user.").default_note("no login").beside(ONE),
+            user("sentinel_user", "The user of the sentinels, if it is not the default one.")
+                .beside(WITH_SENTINEL_PASSWORD),
+            password(
                 "sentinel_password",
-                Kind::Schema("a password, or `\"env:NAME\"` or `\"file:path\"`", pattern::secret_value()),
                 "The password of the sentinels, which is not that of the servers.",
             )
             .default_note("no login to sentinels")
-            .example(r#""file:password.txt""#)
-            .wrong(r#""""#)
             .beside(SENTINELS),
             Key::new("tls", Kind::Table(tls()), "TLS to `rediss://` servers.")
                 .default_note("the certificate authorities of the system")

@@ -21,7 +21,7 @@ use crate::{
     oauth::scope::Requirement,
 };
 
-/// Every key there is, each with another value than its default.
+/// Every key, each with a value other than its default.
 const MAXIMAL: &str = include_str!("maximal.toml");
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -81,7 +81,7 @@ fn an_empty_file_is_all_defaults() {
 fn empty_tables_are_the_defaults_too() {
     let written = "[server]\n[server.tls]\n[server.limits]\n[token_service]\n[token_service.throttle]\n[scopes]\n[clients]\n[upstreams]\n";
     let (mut with, without) = (good(written), good(""));
-    // But for the place that the default listener is said to have.
+    // They differ only in the position that the default listener has.
     with.server.listen[0].position = without.server.listen[0].position;
     assert_eq!(with, without);
 }

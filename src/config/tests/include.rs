@@ -1,4 +1,4 @@
-//! `include`: where the parts come from, and what is said about them.
+//! `include`: which files are read, and the positions in errors.
 
 use std::fs;
 use std::path::PathBuf;
@@ -69,7 +69,7 @@ fn the_tables_of_all_files_are_joined_in_the_order_of_their_names() {
         ["conf.d/10-a.toml", "conf.d/20-b.toml", "extra.toml"].map(in_folder),
         "in the order of the patterns, and of the names"
     );
-    // New files are noticed by their folder.
+    // The folder is watched, so that new files are noticed.
     assert!(config.files.contains(&in_folder("conf.d")), "{:?}", config.files);
     assert_eq!(config.file_of(config.routes[0].position), files.main());
     assert_eq!(config.file_of(config.routes[2].position), in_folder("conf.d/20-b.toml"));

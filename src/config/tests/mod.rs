@@ -1,4 +1,4 @@
-//! What a file compiles to, and what an operator is told about a bad one.
+//! The result of compiling a file, and the errors of a bad one.
 
 mod good;
 mod include;
@@ -11,7 +11,7 @@ use std::path::Path;
 
 use super::{Config, ConfigError, ConfigErrors};
 
-/// The hash of `Password1` at the lowest cost there is: nothing here is slow.
+/// The hash of `Password1` at the lowest cost, so that no test is slow.
 const HASH: &str =
     "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$7Q1eLKkXYJSKyDV0Lx6fr7BsMRj0kAyIkPQ06xcLF7w";
 
@@ -29,7 +29,7 @@ fn good(text: &str) -> Config {
     parse(text).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-/// The only error of a text.
+/// Returns the only error of a text.
 #[track_caller]
 fn only_error(text: &str) -> ConfigError {
     match parse(text) {

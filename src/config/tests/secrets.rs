@@ -1,10 +1,10 @@
-//! No secret is ever in an error, nor in a `Debug`.
+//! No error and no `Debug` output contains a secret.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Every place where a secret may stand, and where one is easily put by mistake; `@` is the secret.
+/// Every key that may have a secret, and those where one is easily written by mistake. `@` is the secret.
 const PLACES: [&str; 24] = [
     "clients = \"@\"",
     "[clients]\na = \"@\"",
@@ -38,7 +38,7 @@ proptest! {
     #[test]
     fn errors_never_hold_a_secret(secret in "[A-Za-z0-9]{12,40}|[ !#-\\[\\]-~]{12,40}") {
         for place in PLACES {
-            // The last `@` of a URL is its own.
+            // The last `@` of a URL belongs to the URL.
             let text = match place.split_once("@@") {
                 Some((before, after)) => format!("{before}{secret}@{after}\n"),
                 None => format!("{}\n", place.replace('@', &secret)),

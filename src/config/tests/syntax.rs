@@ -1,4 +1,4 @@
-//! Files that are no TOML, or that hold what nobody asked for.
+//! Files that are not TOML, and files with unknown keys.
 
 use super::*;
 use crate::config::ErrorKind;

@@ -1,4 +1,4 @@
-//! `env:NAME` in values that are no secrets.
+//! `env:NAME` in values that are not secrets.
 
 use super::*;
 use crate::config::ErrorKind;

@@ -1,7 +1,6 @@
 //! Clients that another gateway has registered.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::gate::instance::Gate;
@@ -12,29 +11,8 @@ use crate::oauth::registration::is_client_id;
 use crate::oauth::token_error::TokenError;
 use crate::store::client_key;
 
-/// The most questions to the store in a second. Strangers can ask about clients that do not exist.
-const MOST_QUESTIONS: u64 = 200;
 /// `Retry-After` of a refusal because there are too many questions.
 const RETRY: Duration = Duration::from_secs(1);
-/// The bits of the number of questions; the second is above them.
-const COUNT_BITS: u32 = 16;
-
-/// Counts questions to the store, so that they are bounded.
-#[derive(Default)]
-pub(super) struct Questions(AtomicU64);
-
-impl Questions {
-    /// Admits a question in this second, unless there were too many.
-    fn admit(&self, second: u64) -> bool {
-        let begin = second << COUNT_BITS;
-        let next = |word: u64| {
-            let asked = if word >> COUNT_BITS == second { word - begin } else { 0 };
-            (asked < MOST_QUESTIONS).then_some(begin + asked + 1)
-        };
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
-    }
-}
-
 impl Gate {
     /// Returns the settings with the client of a request, if another gateway may have registered it. `None`
     /// leaves the settings as they are.
@@ -101,17 +79,5 @@ impl Gate {
         if let Some(id) = self.inner.registry.apply(key, value) {
             drop(self.refresh_client(id, Changed::Elsewhere));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn questions_are_bounded_in_each_second() {
-        let questions = Questions::default();
-        let admitted = |second| (0..1_000).filter(|_| questions.admit(second)).count() as u64;
-        assert_eq!([admitted(1), admitted(1), admitted(2)], [MOST_QUESTIONS, 0, MOST_QUESTIONS]);
     }
 }

@@ -68,7 +68,8 @@ impl Gate {
         self.inner.registry.all()
     }
 
-    /// Returns the settings of a registered client in force, or `None` if its template is gone or it was removed.
+    /// Returns the settings of a registered client in force, or `None` if its template is gone or it was
+    /// removed.
     pub(crate) fn registered_spec(&self, client: &Registered) -> Option<ClientSpec> {
         client.spec(self.settings().registration.as_ref()?)
     }

@@ -4,12 +4,12 @@ mod elsewhere;
 mod endpoint;
 mod expiry;
 mod manage;
+mod questions;
 mod record;
-mod registry;
+pub(super) mod registry;
 mod swap;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use record::Registered;
-pub(super) use registry::Registry;
 pub(crate) use registry::read_registered;

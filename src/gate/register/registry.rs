@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::gate::register::elsewhere::Questions;
+use crate::gate::register::questions::Questions;
 use crate::gate::register::record::Registered;
 use crate::gate::spec::{GateSpec, RegistrationSpec};
 use crate::gate::throttle::Throttle;

@@ -19,15 +19,15 @@ pub(super) enum Changed {
 }
 
 impl Gate {
-    /// Puts a registered client into the settings as the registry has it, as a reload would, or removes it from
-    /// them. A client of the configuration with the same id stays.
+    /// Puts a registered client into the settings as the registry has it, as a reload would, or removes it
+    /// from them. A client of the configuration with the same id stays.
     ///
     /// The result is the end of the client's epoch, if its tokens end with the change.
     pub(super) fn refresh_client(&self, id: &str, changed: Changed) -> Pending<'_, Result<u32, StoreError>> {
         let registry = &self.inner.registry;
         let _changing = registry.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        // Both are read under the lock, so that a reload before this call counts, and a reload after it finds the
-        // client in the registry.
+        // Both are read under the lock, so that a reload before this call counts, and a reload after it finds
+        // the client in the registry.
         let before = self.inner.settings.load_full();
         let client = registry.get(id);
         let spec = client.and_then(|client| client.spec(before.registration.as_ref()?));

@@ -151,7 +151,8 @@ impl RemoteGate {
     /// Asks the endpoint about a token that does not exist, to find out whether the URL, the credentials and
     /// TLS are right. This is for start-up and for health checks.
     ///
-    /// # Errors Returns an [`IntrospectionError`] with the reason.
+    /// # Errors
+    /// Returns an [`IntrospectionError`] with the reason.
     pub async fn check_endpoint(&self) -> Result<(), IntrospectionError> {
         let nobody = AccessToken::from_random(&[0; 32]);
         let asked = tokio::time::timeout(self.shared.timeout, self.shared.endpoint.ask(nobody.expose()));

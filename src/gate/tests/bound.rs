@@ -99,13 +99,13 @@ async fn a_token_asked_for_with_a_proof_is_bound_to_its_key() {
     assert_eq!(get(&gate, &both, None).map(|_| ()), as_bearer);
     let headers = HeaderMap::from_iter([(header::AUTHORIZATION, bearer.parse().unwrap())]);
     assert_eq!(gate.authorize(&headers, &Requirement::AnyToken).map(|_| ()), as_bearer);
-    // Whoever cannot check proofs has no such scheme.
+    // A server that cannot check proofs does not support the scheme.
     let headers = HeaderMap::from_iter([(header::AUTHORIZATION, format!("DPoP {token}").parse().unwrap())]);
     assert_eq!(gate.authorize(&headers, &Requirement::AnyToken).err(), Some(Denial::Missing));
 
-    // §7.1: another key, however good its proof, is the token of somebody else.
+    // §7.1: a valid proof of another key does not help, because the token is bound to the first one.
     assert_eq!(code(&gate, with_proof(&gate, &token, &at_api(&other, &token, "4", NOW))), "invalid_token");
-    // §6.2: what an introspecting resource server gets to know.
+    // §6.2: introspection reports the key.
     let body = format!("client_id=a&client_secret=s&token={token}");
     let (_, told) = post(&gate, Endpoint::Introspection, &body).await;
     let jkt = key.public().thumbprint().to_string();
@@ -180,18 +180,18 @@ async fn every_check_of_rfc_9449_section_4_3_at_the_api() {
     let twice = gate.authorize_with(&headers, &Requirement::AnyToken.into(), &evidence);
     assert_eq!(code(&gate, twice), "invalid_dpop_proof");
 
-    // §11.1: once, to the end of its time; the same name of another key is another name.
+    // §11.1: a proof is accepted once within its lifetime. The same `jti` of another key is another name.
     assert!(get(&gate, &one, None).is_ok());
     assert_eq!(code(&gate, get(&gate, &one, None)), "invalid_dpop_proof");
     clock.advance(60_999);
     assert_eq!(code(&gate, get(&gate, &one, None)), "invalid_dpop_proof");
 
-    // A token that is not bound is no DPoP token, whatever comes with it; nor is an unknown one.
+    // An unbound token and an unknown token are refused under the DPoP scheme, also with a valid proof.
     for token in [&*plain, "tg_unknown"] {
         let proof = at_api(&key, token, "x", NOW + 60);
         assert_eq!(code(&gate, with_proof(&gate, token, &proof)), "invalid_token");
     }
-    // A scope that is missing is still 403, in a challenge of the scheme.
+    // A missing scope is still 403, with a challenge of the DPoP scheme.
     let demand = Demand::from(Requirement::All(Scopes::parse("write").unwrap()));
     let again = at_api(&key, &token, "write", NOW + 60);
     let headers = HeaderMap::from_iter([
@@ -231,10 +231,10 @@ async fn proofs_at_the_token_endpoint_by_rfc_9449_section_5() {
     assert_eq!(refused(ask(&gate, &[("dpop", &good), ("dpop", &good)], None).await), bad());
     let token = token_of(&ask(&gate, &[("dpop", &good)], None).await);
     assert_eq!(refused(ask(&gate, &[("dpop", &good)], None).await), bad(), "used before");
-    // Nor can it be used at the API, nor the API's here.
+    // A proof for the token endpoint is refused at the API, and a proof for the API at the token endpoint.
     assert_eq!(code(&gate, with_proof(&gate, &token, &good)), "invalid_dpop_proof");
 
-    // The endpoint under another name than the issuer's: its URL as the request has it.
+    // The proof names the URL of the request, whose host is not the issuer's.
     let inside = "http://gateway.internal:8080/oauth/v2/oauth-token";
     let elsewhere = "http://elsewhere.example:8080/oauth/v2/oauth-token";
     let rows = [
@@ -245,7 +245,7 @@ async fn proofs_at_the_token_endpoint_by_rfc_9449_section_5() {
         (inside, "10.0.0.7", Some(false), 200),
         (inside, "api.example", Some(true), 200),
         (TOKEN_URL, "api.example", Some(true), 200),
-        // The attack: a proof for another server, and its name as the Host.
+        // The attack: a proof for another server, and the name of that server as the Host.
         (elsewhere, "elsewhere.example:8080", Some(false), 400),
         (elsewhere, "elsewhere.example:8080", None, 400),
         (elsewhere, "gateway.internal:8080", Some(false), 400),
@@ -258,11 +258,11 @@ async fn proofs_at_the_token_endpoint_by_rfc_9449_section_5() {
         let (got, _) = post_from(&gate, Endpoint::Token, &headers, body, origin).await;
         assert_eq!(got.as_u16(), status, "{url} {host} {https:?}");
     }
-    // A client that is not authenticated is told nothing about its proof.
+    // The response to a client that is not authenticated says nothing about its proof.
     let body = "grant_type=client_credentials&client_id=a&client_secret=wrong";
     let (status, _) = post_from(&gate, Endpoint::Token, &[("dpop", "x")], body, Origin::default()).await;
     assert_eq!(status, 401);
-    // Where some client must use it, who comes without a token hears of it.
+    // If a client must use DPoP, the response to a request without a token has a challenge of that scheme.
     let challenges = gate.refuse(&Denial::Missing);
     assert_eq!(challenges.headers().get_all(header::WWW_AUTHENTICATE).iter().count(), 2);
 }
@@ -332,7 +332,7 @@ async fn a_token_bound_to_a_certificate_works_over_that_certificate() {
         serde_json::json!({ "x5t#S256": crate::oauth::thumbprint::Thumbprint::from_bytes(mine).to_string() })
     );
 
-    // Bound to both, where it is asked for with a proof.
+    // A token that is requested with a proof is bound to the key and to the certificate.
     let key = TestKey::p256();
     let answer = ask(&gate, &[("dpop", &at_token_endpoint(&key, "1", NOW))], Some(&mine)).await;
     let token = token_of(&answer);

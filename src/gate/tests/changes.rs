@@ -1,5 +1,5 @@
-//! What a reload that changes a client does to the tokens that the client has: the table of
-//! docs/tokens-and-clients.md, one row a test, with the change under a running gate and between two gates.
+//! The effect of a reload that changes a client on the tokens of the client. Each test is a row of the table
+//! in docs/tokens-and-clients.md, once with a running gate and once with two gates, one after the other.
 
 use super::stopped::Restarts;
 use super::*;
@@ -13,7 +13,7 @@ use crate::oauth::scope::Demand;
 const ORDERS: &str = "https://orders.example";
 const CERTIFICATE: [u8; 32] = [7; 32];
 
-/// A client with something of everything, and a token on each of several terms.
+/// A client with every kind of setting that tokens depend on.
 fn full() -> ClientSpec {
     let mut spec = client("a", &[("1", "s", None), ("2", "t", None)]);
     spec.audiences = vec![ORDERS.to_owned(), "https://stock.example".to_owned()];
@@ -57,7 +57,7 @@ fn opens(gate: &Gate, token: &str) -> bool {
 fn ends(before: ClientSpec, after: ClientSpec, terms: Terms) {
     let (gate, _, token) = changed(before.clone(), after.clone(), terms.clone());
     assert!(!opens(&gate, &token));
-    // It does not come back with what was taken away.
+    // It stays ended when the old settings return.
     gate.reload(spec(vec![before.clone()]));
     assert!(!opens(&gate, &token), "it came back");
 
@@ -117,9 +117,10 @@ fn a_disabled_client_has_no_tokens() {
 
 #[test]
 fn another_generation_ends_all_tokens() {
-    // Disabled and enabled, or removed and added, before the gateway looked: nothing else differs.
+    // The client was disabled and enabled, or removed and added, before the gateway read the file. Only the
+    // generation differs.
     ends(full(), with(|client| client.token_generation = 1), terms());
-    // Nor does a file of before revive them.
+    // The earlier file does not make them valid again.
     ends(with(|client| client.token_generation = 7), with(|client| client.token_generation = 6), terms());
 }
 
@@ -158,7 +159,7 @@ fn tokens_that_must_be_bound_now_end_unless_they_are() {
     let keyed = || with(|client| client.dpop_bound_tokens = true);
     ends(full(), keyed(), terms());
     ends(full(), keyed(), bound());
-    // A binding that is not demanded any more stays with its tokens.
+    // Tokens stay bound if the client no longer has to bind them.
     stays(certified(), full(), bound());
 }
 
@@ -215,7 +216,7 @@ fn a_shorter_lifetime_holds_for_tokens_that_are_issued_already() {
     let (gate, clock, token) = changed(full(), short(), terms());
     clock.advance(59_999);
     assert!(opens(&gate, &token));
-    // A longer lifetime is that of new tokens.
+    // A longer lifetime applies to new tokens only.
     gate.reload(spec(vec![full()]));
     let new = gate.issue_on("a", terms()).unwrap().expose().to_owned();
     clock.advance(1);
@@ -224,7 +225,7 @@ fn a_shorter_lifetime_holds_for_tokens_that_are_issued_already() {
     assert!(opens(&gate, &new));
     stays(full(), with(|client| client.policy.token_lifetime = Duration::from_secs(600)), terms());
 
-    // What was shortened once is still there to be ended.
+    // A token whose lifetime was shortened can still be ended.
     let (gate, _, token) = changed(full(), short(), terms());
     let mut narrow = short();
     narrow.policy.scopes = Scopes::parse("write").unwrap();
@@ -246,7 +247,7 @@ fn a_client_that_may_do_more_keeps_its_tokens() {
 #[tokio::test]
 async fn a_token_that_is_issued_while_its_client_changes_has_nothing_that_was_taken_away() {
     let (gate, _) = gate_of(spec(vec![full()]));
-    // What a request has in its hands that authenticated before the reload.
+    // The settings of a request that was authenticated before the reload.
     let before = gate.settings_full();
     let client = before.clients.get("a").unwrap();
     gate.reload(spec(vec![with(|client| client.policy.scopes = Scopes::parse("read").unwrap())]));

@@ -1,5 +1,5 @@
-//! Two gates that share a journal, as in an upgrade: what the old one issues obeys the settings of the new
-//! one.
+//! Two gates that share a journal, as in an upgrade. Tokens that the old gate issues obey the settings of the
+//! new one.
 
 use super::*;
 use crate::store::Journal;
@@ -94,7 +94,7 @@ fn a_reload_of_the_new_gate_reaches_tokens_that_the_old_one_issues_after_it_has_
         // The old gate does not know the change.
         let (later_write, later_read) = (gates.issue("write"), gates.issue("read"));
         assert_eq!((gates.opens(&later_write), gates.opens(&later_read)), (write, read), "{change:?}");
-        // What has ended does not come back with what was taken away.
+        // Tokens that have ended stay ended when the old settings return.
         gates.new.reload(spec(vec![a()]));
         for (token, opens) in
             [(&of_write, write), (&of_read, read), (&later_write, write), (&later_read, read)]

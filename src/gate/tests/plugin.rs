@@ -128,7 +128,7 @@ async fn below_a_nested_axum_router_a_proof_names_the_uri_that_the_client_used()
             .unwrap();
         assert_eq!(app.clone().oneshot(request).await.unwrap().status().as_u16(), status, "{htu}");
     }
-    // The attack: a proof for another server, and its name as the Host.
+    // The attack: a proof for another server, and the name of that server as the Host.
     let elsewhere = "https://elsewhere.example/v1/shop/orders";
     let claims = format!(r#"{{"jti":"6","htm":"GET","htu":"{elsewhere}",{issued},"ath":"{ath}"}}"#);
     let request = Request::get("/v1/shop/orders")

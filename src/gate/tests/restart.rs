@@ -11,7 +11,7 @@ const NOW: u64 = 1_800_000_000;
 const ISSUER: &str = "https://localhost:8443";
 const HOUR: i64 = 3_600_000;
 
-/// A client that signs, and whose key a proof may have too.
+/// A client that signs assertions. Proofs may have the same key.
 fn signer(key: &TestKey) -> ClientSpec {
     let keys = KeySource::Inline(Jwks::from(key.public()));
     ClientSpec { keys: Some(keys), ..client("a", &[("1", "s", None)]) }
@@ -70,11 +70,11 @@ async fn what_was_accepted_before_a_restart_is_refused_after_it() {
         assert_eq!(with_assertion(&after, &undated).await, 401, "{pause}");
         assert_eq!(with_proof(&after, &shown).await, 400, "{pause}");
     }
-    // What is made after the start is accepted.
+    // Assertions that are made after the start are accepted.
     let fresh = assertion(&key, "4", &format!(r#""iat":{},"exp":{}"#, NOW + 1, NOW + 60));
     assert_eq!(with_assertion(&after, &fresh).await, 200);
     assert_eq!(with_proof(&after, &proof(&key, "5", NOW + 1)).await, 200);
-    // An assertion that does not say when it was made has to wait until none of them can be from before.
+    // An assertion without a date is refused until no valid one can be older than the start.
     clock.advance(1_499);
     let undated = assertion(&key, "6", &format!(r#""exp":{}"#, NOW + 31 + 60));
     assert_eq!(with_assertion(&after, &undated).await, 200);

@@ -41,7 +41,7 @@ fn with_assertion(assertion: &str, rest: &str) -> String {
     )
 }
 
-/// Status and error code; 200 and nothing where there is a token.
+/// Returns the status and the error code, which is empty for 200.
 async fn ask(gate: &Gate, assertion: &str) -> (u16, String) {
     ask_with(gate, assertion, "").await
 }
@@ -111,7 +111,7 @@ async fn what_rfc_7523_section_3_demands_of_an_assertion() {
         row(r#""jti":"JTI","#, "", false),
     ];
     for (number, (from, to, expected)) in rows.into_iter().enumerate() {
-        // Each with a name of its own, so that it is not the replay that is refused.
+        // Each has a `jti` of its own, so that none is refused as a replay.
         let changed = claims.replace(from, to).replace("JTI", &format!("row-{number}"));
         let expected = if expected { good() } else { unauthenticated() };
         assert_eq!(ask(&gate, &sign(&key, &changed)).await, expected, "{from} -> {to}");
@@ -134,13 +134,14 @@ async fn an_assertion_is_good_once() {
     let first = sign(&key, &claims("a", "same", 1_800_000_000));
     assert_eq!(ask(&gate, &first).await, good());
     assert_eq!(ask(&gate, &first).await, unauthenticated(), "RFC 7523 §3, 7");
-    // Nor is it at another endpoint, nor the name in another assertion; the name is the client's own.
+    // It is refused at another endpoint too, and so is another assertion with its `jti`. The `jti` of another
+    // client is another name.
     let introspect = with_assertion(&first, "&token=x");
     assert_eq!(post(&gate, Endpoint::Introspection, &introspect).await.0, 401);
     let again = sign(&key, &claims("a", "same", 1_800_000_001));
     assert_eq!(ask(&gate, &again).await, unauthenticated());
     assert_eq!(ask(&gate, &sign(&key, &claims("b", "same", 1_800_000_000))).await, good());
-    // To the last moment at which it would be taken.
+    // It is refused until the end of its lifetime.
     clock.advance(89_999);
     assert_eq!(ask(&gate, &first).await, unauthenticated());
     clock.advance(40_001);
@@ -166,8 +167,8 @@ async fn a_client_has_the_methods_its_configuration_names_and_no_other() {
     assert_eq!(ask(&gate, &sign(&key, &claims("signs", "1", 1_800_000_000))).await, good());
 }
 
-/// A signature cannot be guessed, so wrong ones keep nobody at the address from a token: neither the holder
-/// of the key nor clients with a secret.
+/// A signature cannot be guessed, so wrong signatures throttle nobody at the address: neither the holder of
+/// the key nor clients with a secret.
 #[tokio::test]
 async fn forgeries_are_answered_alike_and_lock_nobody_out() {
     let (key, stranger) = (TestKey::ed25519(), TestKey::ed25519());
@@ -176,7 +177,7 @@ async fn forgeries_are_answered_alike_and_lock_nobody_out() {
         StatusCode::UNAUTHORIZED,
         serde_json::json!({"error": "invalid_client", "error_description": "client authentication failed"}),
     );
-    // More than an address may fail with secrets, and more than are verified at once: the rest waits for its
+    // More attempts than an address may fail with secrets, and more than are verified at once. The rest waits
     // turn.
     for number in 0..130 {
         for id in ["a", "nobody"] {
@@ -212,12 +213,12 @@ async fn keys_at_a_url_are_called_for_and_outlive_a_reload() {
     assert_eq!(ask(&gate, &assertion("2", "old", &old)).await, good());
     assert!(!remote.is_wanted());
 
-    // An unknown kid calls for the keys, and is refused meanwhile.
+    // An unknown `kid` starts a fetch of the keys. The request is refused.
     let call = gate.keys_called_for();
     assert_eq!(ask(&gate, &assertion("3", "new", &new)).await, unauthenticated());
     call.await;
     assert!(remote.take_wanted() && !remote.is_wanted());
-    // A copy that was good once stays until there is another: here nobody could fetch one.
+    // The last fetched keys stay in use, because no others can be fetched here.
     assert_eq!(ask(&gate, &assertion("4", "old", &old)).await, good());
     gate.reload(super::spec(vec![spec("a")]));
     assert_eq!(ask(&gate, &assertion("5", "old", &old)).await, good(), "kept over a reload");
@@ -254,23 +255,23 @@ async fn certificates_by_name_and_by_thumbprint() {
     };
     let (gate, _) = gate(clients());
     let rows = [
-        // RFC 8705 §2.1: the name, in a certificate of an authority that is trusted.
+        // RFC 8705 §2.1: the name counts in a certificate of a trusted authority.
         ("dn", Some(PLAIN), true, 200),
         ("dn", Some(PLAIN), false, 401),
         ("dn", Some(FULL), true, 401),
         ("dn", None, false, 401),
         ("dns", Some(FULL), true, 200),
         ("dns", Some(PLAIN), true, 401),
-        // RFC 8705 §2.2: the certificate itself, whoever vouches for it.
+        // RFC 8705 §2.2: the certificate itself counts, whoever has signed it.
         ("self", Some(PLAIN), false, 200),
         ("self", Some(PLAIN), true, 200),
         ("self", Some(FULL), true, 401),
         ("self", None, false, 401),
-        // Only the methods that the client has.
+        // Only the methods of the client are accepted.
         ("secret", Some(PLAIN), true, 401),
         ("off", Some(PLAIN), true, 401),
         ("nobody", Some(PLAIN), true, 401),
-        // Not a certificate at all.
+        // This is not a certificate.
         ("dn", Some(b"\x30\x00"), true, 401),
     ];
     for (id, der, verified, status) in rows {
@@ -293,7 +294,7 @@ async fn metadata_names_the_methods_that_some_client_has() {
     assert_eq!(server[names], serde_json::json!(["client_secret_basic", "client_secret_post"]));
     assert_eq!(server["token_endpoint_auth_signing_alg_values_supported"], Value::Null);
     assert_eq!(server["tls_client_certificate_bound_access_tokens"], Value::Null);
-    // RFC 9449 §5.1: whoever asks gets a bound token.
+    // RFC 9449 §5.1: a request with a proof gets a bound token.
     let algorithms = serde_json::json!(["ES256", "EdDSA", "Ed25519", "RS256", "PS256"]);
     assert_eq!(server["dpop_signing_alg_values_supported"], algorithms);
 

@@ -1,4 +1,4 @@
-//! Secrets: rotation, what is seen of their use, and that a refusal costs the same whatever its reason.
+//! Secrets: rotation, the record of their use, and the equal cost of every refusal.
 
 use super::*;
 use crate::gate::SeenSecret;
@@ -38,7 +38,7 @@ async fn tries_after_the_end_are_counted_apart() {
     assert_eq!(usage[0].1.last_refused_address, Some([127, 0, 0, 1].into()));
 }
 
-/// Two secrets in the clear may be the same, as while a hash is renewed.
+/// Two hashes may be of the same secret, for example while a hash is renewed.
 #[tokio::test]
 async fn a_secret_that_expired_under_one_id_is_good_under_another() {
     let (gate, _) = gate(vec![client("a", &[("old", "same", Some(1)), ("new", "same", None)])]);
@@ -56,7 +56,7 @@ async fn what_was_seen_outlives_a_reload_and_a_restart() {
     let began = Duration::from_secs(1_800_000_000);
     clock.advance(1000);
     assert!(issue(&gate, "a", "one").await.is_ok());
-    // Another salt is another hash: the secret of "b" was reset, and "1" gets an end.
+    // Another salt makes another hash: the secret of "b" was reset, and "1" gets an expiry.
     let mut after = before();
     after.clients[0].secrets = gate_secrets(&before().clients[0], Some(1_800_000_100));
     gate.reload(after);
@@ -75,7 +75,7 @@ async fn what_was_seen_outlives_a_reload_and_a_restart() {
     assert_eq!(next.secret_usage("b")[0].1.since, began + Duration::from_secs(60), "it was away");
     assert!(issue(&next, "a", "one").await.is_ok());
     let mut stale = seen.clone();
-    // Of another hash, or of a client that is not there.
+    // The use of another hash, or of a client that does not exist.
     stale[2].fingerprint = "0000000000000000".into();
     stale.push(SeenSecret::new("gone", "1", "0000000000000000", seen[0].usage));
     next.restore_seen_secrets(&stale);
@@ -86,7 +86,7 @@ async fn what_was_seen_outlives_a_reload_and_a_restart() {
     assert_eq!(next.seen_secrets().len(), 3);
 }
 
-/// The workers of one client, all at once after a restart.
+/// The workers of one client authenticate at the same time after a restart.
 #[tokio::test]
 async fn many_first_tries_of_a_good_secret_are_one() {
     let (gate, _) = gate(vec![client("server", &[("1", "good", None)])]);
@@ -110,7 +110,7 @@ async fn many_first_tries_of_a_good_secret_are_one() {
     assert_eq!(gate.hashing_work(), 11 * 8);
 }
 
-/// The same secrets with another end.
+/// Returns the same secrets with another expiry.
 fn gate_secrets(client: &ClientSpec, expires: Option<u64>) -> Vec<SecretSpec> {
     let until =
         |secret: &SecretSpec| SecretSpec { expires: expires.map(Duration::from_secs), ..secret.clone() };
@@ -124,7 +124,7 @@ async fn every_refusal_costs_the_same_work_and_answers_the_same() {
     off.policy.enabled = false;
     let mut by_basic = client("basic", &[("1", "s", None)]);
     by_basic.secret_methods = vec![crate::oauth::client_auth::SecretMethod::Basic];
-    // Three times as dear as the others.
+    // It costs three times as much as the others.
     let mut dear = client("dear", &[]);
     dear.secrets = vec![SecretSpec::new("1", hashing::tests::of_cost("s", 24, 1), None)];
     let clients = vec![

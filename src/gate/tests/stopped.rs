@@ -1,5 +1,5 @@
-//! Clients that change while no gate runs. `changes.rs` has the rows of the table; this file has what a
-//! restart adds.
+//! Clients that change while no gate runs. `changes.rs` tests the rows of the table. This file tests what is
+//! special about a restart.
 
 use super::*;
 use crate::store::Journal;
@@ -106,7 +106,7 @@ fn a_change_of_a_running_gate_is_known_after_a_restart() {
     drop(gate);
     let gate = restarts.gate(generation(1));
     assert!(opens(&gate, &new, "read") && !opens(&gate, &old, "read"));
-    // A client that is added by a reload is known too.
+    // A client that a reload adds is recorded too.
     gate.reload(spec(vec![]));
     gate.reload(spec(generation(1)));
     let again = issue(&gate, "read");
@@ -119,7 +119,7 @@ fn a_change_of_a_running_gate_is_known_after_a_restart() {
 fn tokens_of_which_nobody_knows_the_generation_end() {
     let restarts = Restarts::new();
     let token = issue(&restarts.gate(scoped("read")), "read");
-    // What the version before has written.
+    // A file that the previous version has written.
     let file = rusqlite::Connection::open(restarts.folder.path().join("journal.db")).unwrap();
     file.execute_batch("DROP TABLE clients; PRAGMA user_version = 1;").unwrap();
     drop(file);

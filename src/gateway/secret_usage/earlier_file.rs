@@ -1,67 +1,23 @@
 //! Reads `secrets.json`, in which earlier versions recorded the use of secrets.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::{error, fmt};
+use std::{fs, io};
 
 use serde::Deserialize;
 
 use super::entry::Entry;
 use crate::gate::SeenSecret;
+use crate::state_file::{DocumentError, read_document};
 
 const NAME: &str = "secrets.json";
 /// The supported version of the file.
 const VERSION: u32 = 1;
-/// The maximum size of the file. No configuration has enough secrets to exceed it.
-const MAX_SIZE: u64 = 64 << 20;
-
-/// The reason why the file cannot be used.
-#[derive(Debug)]
-#[non_exhaustive]
-pub(crate) enum EarlierFileError {
-    /// The system refuses to read it.
-    Unreadable(io::Error),
-    /// It is not a regular file, or too large.
-    Strange,
-    /// Its content was not written by this program.
-    Malformed(serde_json::Error),
-    /// Another version of this program wrote it.
-    Version(u32),
-}
-
-impl fmt::Display for EarlierFileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable(error) => write!(f, "cannot be read ({error})"),
-            Self::Strange => f.write_str("is not a file of this program"),
-            Self::Malformed(error) => write!(f, "is not what this program writes ({error})"),
-            Self::Version(version) => write!(f, "was written by another version of this program ({version})"),
-        }
-    }
-}
-
-impl error::Error for EarlierFileError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Unreadable(error) => Some(error),
-            Self::Malformed(error) => Some(error),
-            Self::Strange | Self::Version(_) => None,
-        }
-    }
-}
 
 #[derive(Deserialize)]
 struct Document {
     /// The entries by client id and secret id.
     clients: BTreeMap<String, BTreeMap<String, Entry>>,
-}
-
-/// The part of a document that all versions have.
-#[derive(Deserialize)]
-struct Version {
-    version: u32,
 }
 
 /// The location of the file.
@@ -80,29 +36,8 @@ impl EarlierFile {
     }
 
     /// Returns the content of the file, or `None` if the file does not exist.
-    pub(super) fn read(&self) -> Result<Option<Vec<SeenSecret>>, EarlierFileError> {
-        // Opening a named pipe would wait for a writer.
-        let is_file = match fs::metadata(&self.path) {
-            Ok(metadata) => metadata.is_file(),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Ok(None);
-            }
-            Err(error) => return Err(EarlierFileError::Unreadable(error)),
-        };
-        if !is_file {
-            return Err(EarlierFileError::Strange);
-        }
-        let mut bytes = Vec::new();
-        let file = File::open(&self.path).map_err(EarlierFileError::Unreadable)?;
-        file.take(MAX_SIZE + 1).read_to_end(&mut bytes).map_err(EarlierFileError::Unreadable)?;
-        if bytes.len() as u64 > MAX_SIZE {
-            return Err(EarlierFileError::Strange);
-        }
-        let Version { version } = serde_json::from_slice(&bytes).map_err(EarlierFileError::Malformed)?;
-        if version != VERSION {
-            return Err(EarlierFileError::Version(version));
-        }
-        let document: Document = serde_json::from_slice(&bytes).map_err(EarlierFileError::Malformed)?;
+    pub(super) fn read(&self) -> Result<Option<Vec<SeenSecret>>, DocumentError> {
+        let Some(document) = read_document::<Document>(&self.path, VERSION)? else { return Ok(None) };
         let mut seen = Vec::new();
         for (client_id, secrets) in document.clients {
             seen.extend(secrets.into_iter().map(|(id, entry)| entry.seen(&client_id, &id)));
@@ -161,6 +96,6 @@ mod tests {
         }
         fs::remove_file(file.path()).unwrap();
         fs::create_dir(file.path()).unwrap();
-        assert!(matches!(file.read(), Err(EarlierFileError::Strange)));
+        assert!(matches!(file.read(), Err(DocumentError::Strange)));
     }
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{error, fmt};
 
-use super::earlier_file::{EarlierFile, EarlierFileError};
+use super::earlier_file::EarlierFile;
 use super::entry::Entry;
 use crate::config::{Config, StoreKind};
 use crate::gate::{SecretUsage, SeenSecret};
+use crate::state_file::DocumentError;
 use crate::store::JournalError;
 use crate::store::journal::{UsageRow, usage};
 
@@ -22,7 +23,7 @@ pub(crate) enum UsageError {
     /// The journal cannot be read.
     Journal(JournalError),
     /// The file of an earlier version cannot be read, and the journal has no entries.
-    Earlier(PathBuf, EarlierFileError),
+    Earlier(PathBuf, DocumentError),
 }
 
 impl fmt::Display for UsageError {

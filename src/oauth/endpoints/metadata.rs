@@ -61,28 +61,16 @@ impl Metadata {
             // array. "none" is the registered type that returns nothing.
             "response_types_supported": ["none"],
         });
-        if let Some(document) = document.as_object_mut() {
-            let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
-            if let Some(path) = &self.registration_endpoint {
-                put("registration_endpoint", json!(url(path)));
-            }
-            // RFC 8414 §3.2: empty arrays are left out.
-            if !self.scopes.is_empty() {
-                put("scopes_supported", json!(self.scopes));
-            }
-            if !self.signing_algorithms.is_empty() {
-                for endpoint in ["token", "introspection", "revocation"] {
-                    let name = format!("{endpoint}_endpoint_auth_signing_alg_values_supported");
-                    put(&name, json!(self.signing_algorithms));
-                }
-            }
-            if !self.dpop_algorithms.is_empty() {
-                put("dpop_signing_alg_values_supported", json!(self.dpop_algorithms));
-            }
-            if self.certificate_bound_tokens {
-                put("tls_client_certificate_bound_access_tokens", json!(true));
+        if !self.signing_algorithms.is_empty() {
+            for endpoint in ["token", "introspection", "revocation"] {
+                let name = format!("{endpoint}_endpoint_auth_signing_alg_values_supported");
+                document[name] = json!(self.signing_algorithms);
             }
         }
+        if let Some(path) = &self.registration_endpoint {
+            document["registration_endpoint"] = json!(url(path));
+        }
+        self.add_common(&mut document);
         document
     }
 
@@ -94,20 +82,21 @@ impl Metadata {
             "authorization_servers": [self.issuer],
             "bearer_methods_supported": ["header"],
         });
-        if let Some(document) = document.as_object_mut() {
-            let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
-            // RFC 9728 §3.2, as above.
-            if !self.scopes.is_empty() {
-                put("scopes_supported", json!(self.scopes));
-            }
-            if !self.dpop_algorithms.is_empty() {
-                put("dpop_signing_alg_values_supported", json!(self.dpop_algorithms));
-            }
-            if self.certificate_bound_tokens {
-                put("tls_client_certificate_bound_access_tokens", json!(true));
-            }
-        }
+        self.add_common(&mut document);
         document
+    }
+
+    /// Adds what both documents have. Empty arrays are left out (RFC 8414 §3.2, RFC 9728 §3.2).
+    fn add_common(&self, document: &mut Value) {
+        if !self.scopes.is_empty() {
+            document["scopes_supported"] = json!(self.scopes);
+        }
+        if !self.dpop_algorithms.is_empty() {
+            document["dpop_signing_alg_values_supported"] = json!(self.dpop_algorithms);
+        }
+        if self.certificate_bound_tokens {
+            document["tls_client_certificate_bound_access_tokens"] = json!(true);
+        }
     }
 
     /// Returns the URL of the metadata of the protected resource, which challenges name (RFC 9728 §5.1). The

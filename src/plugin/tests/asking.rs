@@ -1,4 +1,4 @@
-//! A store that has to be asked: another gateway may have issued or revoked the token.
+//! A store that has to be queried, because another gateway may have issued or revoked the token.
 
 use std::sync::atomic::AtomicBool;
 
@@ -11,7 +11,7 @@ use crate::oauth::grant::Record;
 use crate::oauth::token::TokenDigest;
 use crate::store::{Found, Health, MemoryStore, Pending, StoreError, TokenStore};
 
-/// Tokens in another process: every question takes a while.
+/// Tokens in another process. Every query takes some time.
 struct Elsewhere {
     tokens: MemoryStore,
     asked: AtomicUsize,

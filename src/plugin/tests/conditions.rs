@@ -1,8 +1,8 @@
-//! Conditions that have to wait for something.
+//! Asynchronous conditions.
 
 use super::*;
 
-/// The number of calls, and whether the one that is called was polled ready.
+/// Counts the calls, and checks that the called service was polled ready.
 #[derive(Default)]
 struct Ready {
     is_ready: bool,

@@ -1,11 +1,11 @@
-//! What a refusal carries, and what never reaches the inner service.
+//! The contents of a refusal, and headers that never reach the inner service.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::*;
 use crate::headers::identity::tests::FORGED;
 
-/// Answers with the names of the headers it gets.
+/// A service that answers with the names of the headers that it receives.
 async fn names(request: Request<()>) -> Result<Response<String>, Infallible> {
     Ok(Response::new(request.headers().keys().map(HeaderName::as_str).collect::<Vec<_>>().join(" ")))
 }

@@ -1,7 +1,11 @@
 //! The record of a request. It is filled while the request is served, and is counted and logged once at the
 //! end.
 
+mod builtin;
+mod decisions;
+mod logged;
 mod reasons;
+mod report;
 mod security;
 mod spans;
 pub(crate) mod trace;
@@ -9,33 +13,29 @@ mod traced;
 
 use std::error::Error;
 use std::net::IpAddr;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{Method, StatusCode, Version};
+use http::{Method, StatusCode};
 use http_body::Frame;
-use tokio::time::Instant;
 
-use super::observer::{Denied, RequestObserver};
+use super::observer::RequestObserver;
 use super::refusal;
 use super::route::{ClientConnection, Route};
-use super::shadow::access::Judged;
 use crate::clock::turn;
 use crate::gate::{Endpoint, EndpointOutcome};
 use crate::headers::{Class, RequestView};
-use crate::proxy::body::request::BodyOutcome;
-use crate::shadow::{Refusal, Seen};
-use crate::telemetry::access_log::{self, Line};
-use crate::telemetry::tracing::{self, Trace};
-use crate::telemetry::{
-    Class as StatusClass, Event, Meter, Reason, RouteCells, details, is_timed, request_id, thread_counters,
-};
+use crate::telemetry::tracing;
+use crate::telemetry::{Event, Meter, Reason, RouteCells, details, request_id, thread_counters};
 use crate::upstream::downstream::BodyFault;
 
+use self::builtin::builtin_meter;
+pub(crate) use self::builtin::builtin_meters;
+use self::logged::{Logged, set};
 pub(crate) use self::reasons::{denial_reason, forward_error_reason};
-use self::reasons::{endpoint_name, success_event, token_error_reason, upstream_failure};
+use self::reasons::{success_event, token_error_reason};
 use self::spans::begin_trace;
 use self::trace::UpstreamTrace;
 
@@ -74,21 +74,6 @@ pub(crate) struct RequestRecord {
     /// Whether the request is written to the access log.
     is_logged: bool,
     logged: Option<Box<Logged>>,
-}
-
-struct Logged {
-    time: SystemTime,
-    started: Instant,
-    client: String,
-    client_id: String,
-    method: Method,
-    host: String,
-    path: String,
-    version: Version,
-    secure: bool,
-    /// Why an enforced route would have refused the request.
-    shadow: Option<Reason>,
-    trace: Option<Trace>,
 }
 
 impl RequestRecord {
@@ -284,7 +269,7 @@ impl RequestRecord {
     fn meter(&self) -> Option<&Meter<RouteCells>> {
         match (self.route(), self.endpoint) {
             (Some(route), _) => Some(&route.meter),
-            (None, endpoint) => BUILTIN.get(builtin_index(endpoint)),
+            (None, endpoint) => builtin_meter(endpoint),
         }
     }
 
@@ -295,197 +280,11 @@ impl RequestRecord {
             self.report();
         }
     }
-
-    fn report(&mut self) {
-        if !self.complete && self.reason.is_none() {
-            self.reason = Some(Reason::ClientGone);
-        }
-        let counters = thread_counters();
-        counters.count(Event::RequestEnded);
-        let bytes_in = self.upstream.body.as_ref().map_or(self.bytes_in, BodyOutcome::bytes);
-        let logged = self.logged.as_deref().filter(|_| self.is_logged);
-        let end = if !is_timed() && logged.is_none() {
-            None
-        } else if self.streamed
-            || self.upstream.head_at.is_none() && self.upstream.started_at.is_some()
-            || logged.is_some()
-        {
-            Some(turn::now())
-        } else {
-            self.upstream.head_at
-        };
-        let since =
-            |began: Option<Instant>, end: Option<Instant>| Some(end?.saturating_duration_since(began?));
-        let is_head = since(self.upstream.started_at, self.upstream.head_at);
-        let took = if end == self.upstream.head_at { is_head } else { since(self.upstream.started_at, end) };
-        if let Some(cells) = self.meter().and_then(|meter| meter.cells(counters)) {
-            cells.request(StatusClass::of(self.status), took, bytes_in, self.bytes_out);
-        }
-        if self.upstream.counted
-            && let Some(route) = self.route()
-            && let Some(cells) = route.upstream.meter.cells(counters)
-        {
-            cells.end(is_head, self.upstream.retries());
-            if let Some(failure) = self.reason.and_then(upstream_failure) {
-                cells.failed(failure);
-            }
-        }
-        if let Some(reason) = self.reason {
-            match self.endpoint.and_then(endpoint_name) {
-                Some(endpoint) => counters.endpoint_refused(endpoint, reason),
-                None => counters.refused(reason),
-            }
-        }
-        let (Some(logged), Some(end)) = (logged, end) else { return };
-        if let Some(trace) = &logged.trace {
-            self.end_trace(trace, logged, end);
-        }
-        if access_log::is_on() {
-            let upstream = self.route().map(|route| &route.upstream).filter(|_| self.upstream.counted);
-            access_log::submit(&Line {
-                time: logged.time,
-                request_id: self.request_id().and_then(|id| std::str::from_utf8(id).ok()),
-                client: &logged.client,
-                method: logged.method.as_str(),
-                host: Some(&*logged.host).filter(|host| !host.is_empty()),
-                path: &logged.path,
-                route: self.meter().map(Meter::name).filter(|name| *name != NO_ROUTE),
-                client_id: Some(&*logged.client_id).filter(|id| !id.is_empty()),
-                status: (self.status != 0).then_some(self.status),
-                reason: self.reason,
-                setting: self.reason.and_then(|reason| self.setting_for(reason)),
-                shadow: logged.shadow,
-                upstream: upstream.map(|upstream| &*upstream.name),
-                server: upstream.zip(self.upstream.server).and_then(|(upstream, key)| upstream.server(key)),
-                retries: self.upstream.retries(),
-                bytes_in,
-                bytes_out: self.bytes_out,
-                duration: end.saturating_duration_since(logged.started),
-                upstream_duration: is_head.filter(|_| upstream.is_some()),
-                protocol: protocol(logged.version),
-                tls: logged.secure,
-            });
-        }
-    }
-}
-
-impl RequestObserver for RequestRecord {
-    #[inline]
-    fn on_target(&mut self, host: &str, path: &str) {
-        if let Some(logged) = self.logged() {
-            set(&mut logged.host, host);
-            logged.host.make_ascii_lowercase();
-            set(&mut logged.path, path);
-        }
-    }
-
-    #[inline]
-    fn on_route(&mut self, route: &Arc<Route>) {
-        // The route is usually the last one. Its reference count, which all threads share, is then not
-        // written.
-        if !self.route.as_ref().is_some_and(|last| Arc::ptr_eq(last, route)) {
-            self.route = Some(Arc::clone(route));
-        }
-        self.routed = true;
-    }
-
-    #[inline]
-    fn on_permit(&mut self, client: Option<&str>) {
-        if let Some(logged) = self.logged() {
-            set(&mut logged.client_id, client.unwrap_or_default());
-        }
-    }
-
-    fn on_denial(&mut self, denied: &Denied<'_>) {
-        let route = self.meter().map(Meter::name);
-        security::denied(denied, route, self.request_id());
-    }
-
-    fn on_shadow(&mut self, judged: &Judged<'_>) {
-        let Judged { learned, denial, client, address, user_agent, now } = *judged;
-        let reason = denial.map(denial_reason);
-        if let Some(reason) = reason {
-            learned.count_refusal(reason);
-            if let Some(logged) = self.logged() {
-                logged.shadow = Some(reason);
-            }
-        }
-        let refused = denial.and_then(Refusal::of);
-        // If the store cannot answer, nothing is known about the caller.
-        if refused.is_some() || denial.is_none() {
-            learned.learn(&Seen { client, address, user_agent, refused, now });
-        }
-    }
-
-    fn trace_context(&self) -> Option<(&[u8], Option<&[u8]>)> {
-        let logged = self.logged.as_deref().filter(|_| self.is_logged)?;
-        logged.trace.as_ref().map(Trace::context)
-    }
-
-    #[inline]
-    fn request_id(&self) -> Option<&[u8]> {
-        (!self.id.is_empty()).then_some(&*self.id)
-    }
 }
 
 impl Drop for RequestRecord {
     #[inline]
     fn drop(&mut self) {
         self.finish();
-    }
-}
-
-impl Logged {
-    fn new() -> Self {
-        Self {
-            time: SystemTime::UNIX_EPOCH,
-            started: turn::now(),
-            client: String::new(),
-            client_id: String::new(),
-            method: Method::GET,
-            host: String::new(),
-            path: String::new(),
-            version: Version::HTTP_11,
-            secure: false,
-            shadow: None,
-            trace: None,
-        }
-    }
-}
-
-fn set(text: &mut String, to: &str) {
-    text.clear();
-    text.push_str(to);
-}
-
-const NO_ROUTE: &str = "(none)";
-
-/// The meters of requests without a route. No route can have their names.
-static BUILTIN: LazyLock<[Meter<RouteCells>; 6]> = LazyLock::new(|| {
-    ["(token)", "(introspection)", "(revocation)", "(metadata)", "(registration)", NO_ROUTE]
-        .map(|name| Meter::new(name, 64))
-});
-
-/// Returns the meters of requests without a route.
-pub(crate) fn builtin_meters() -> &'static [Meter<RouteCells>] {
-    &*BUILTIN
-}
-
-fn builtin_index(endpoint: Option<Endpoint>) -> usize {
-    match endpoint {
-        Some(Endpoint::Token) => 0,
-        Some(Endpoint::Introspection) => 1,
-        Some(Endpoint::Revocation) => 2,
-        Some(Endpoint::AuthorizationServer | Endpoint::ProtectedResource) => 3,
-        Some(Endpoint::Registration) => 4,
-        None => 5,
-    }
-}
-
-fn protocol(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_2 => "HTTP/2",
-        Version::HTTP_10 => "HTTP/1.0",
-        _ => "HTTP/1.1",
     }
 }

@@ -2,8 +2,10 @@
 
 use tokio::time::Instant;
 
+use super::RequestRecord;
+use super::builtin::NO_ROUTE;
+use super::logged::{Logged, protocol};
 use super::reasons::upstream_failure;
-use super::{Logged, NO_ROUTE, RequestRecord, protocol};
 use crate::telemetry::Meter;
 use crate::telemetry::tracing::{self, RequestSpan, Trace, UpstreamSpan};
 

@@ -37,7 +37,7 @@ fn table(lines: &[&'static str]) -> RouteTable<&'static str> {
         .unwrap_or_else(|conflicts| panic!("{conflicts:?}"))
 }
 
-/// The line found, or what else there is to say in the same words.
+/// Returns the line that matches, or the reason why none does.
 fn find(table: &RouteTable<&'static str>, method: &str, host: &str, path: &str) -> String {
     let path = match canonical(path) {
         Ok(path) => path,

@@ -18,6 +18,16 @@ impl Journal {
         Pending::Wait(self.shared.add_for_good(|batch| batch.registered.extend(changes)))
     }
 
+    /// Keeps the rows of a damaged file whose checksums are right.
+    #[cfg(feature = "gateway")]
+    pub(super) fn restore_registered(&self, rows: Vec<(String, Vec<u8>)>) {
+        let changes: Vec<RowChange> = rows.into_iter().map(|(key, value)| (key, Some(value))).collect();
+        if !changes.is_empty() {
+            self.registered.apply(&changes);
+            self.shared.add(|batch| batch.registered.extend(changes));
+        }
+    }
+
     /// Reads what another process has written into the table, at the end of the time in which both use it.
     #[cfg(feature = "gateway")]
     pub(super) fn read_registered(&self) {

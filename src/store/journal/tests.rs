@@ -2,12 +2,18 @@
 
 mod torn;
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use super::*;
 use crate::clock::ManualClock;
-use crate::oauth::grant::{Grant, Terms};
+use crate::oauth::grant::{Grant, Record, Terms};
 use crate::oauth::scope::Scopes;
-use crate::oauth::token::AccessToken;
+use crate::oauth::token::{AccessToken, TokenDigest};
+use crate::store::journal::file::JournalFile;
 use crate::store::testing::Contract;
+use crate::store::token_store::{Found, Use};
+use crate::store::used_name::UsedName;
 
 /// A start of the machine that a test chooses.
 pub(super) struct FakeBoot {

@@ -3,14 +3,14 @@
 //! Each gateway holds the table in memory, and reads it again when the number has changed.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use redis::{Cmd, FromRedisValue};
 
 use crate::oauth::client::ClientId;
-use crate::store::client_table::{ClientTable, MemoryTable, OnRowChange, RowChange, client_key};
+use crate::store::client_table::{ClientTable, OnRowChange, RowChange, client_key};
 use crate::store::redis::RedisStore;
 use crate::store::redis::connect::{Link, PATIENCE};
 use crate::store::redis::error::EngineError;
@@ -54,24 +54,6 @@ const RESTORE: &str = r"
 for i = 1, #ARGV, 2 do redis.call('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1]) end
 return redis.call('INCR', KEYS[2])
 ";
-
-/// The table as this gateway knows it.
-#[derive(Default)]
-pub(super) struct Clients {
-    memory: MemoryTable,
-    /// The number of changes that are in memory.
-    seen: AtomicU64,
-    on_change: OnceLock<OnRowChange>,
-}
-
-impl Clients {
-    fn apply(&self, changes: &[RowChange]) {
-        self.memory.apply(changes);
-        if let Some(on_change) = self.on_change.get() {
-            changes.iter().for_each(|(key, value)| on_change(key, value.as_deref()));
-        }
-    }
-}
 
 /// Reads the table when it has changed, until the store ends.
 pub(super) async fn run(shared: Arc<Shared>) {

@@ -18,6 +18,7 @@ mod error;
 mod flights;
 mod identity;
 mod keys;
+mod known_clients;
 mod lease;
 mod recent;
 mod replay;

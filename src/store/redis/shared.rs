@@ -15,12 +15,12 @@ use crate::oauth::token::TokenDigest;
 use crate::store::engine::RedisOptions;
 use crate::store::journal::Journal;
 use crate::store::memory::MemoryStore;
-use crate::store::redis::clients::Clients;
 use crate::store::redis::connect::{Data, Link};
 use crate::store::redis::entry::Value;
 use crate::store::redis::error::EngineError;
 use crate::store::redis::flights::Flights;
 use crate::store::redis::keys::Keys;
+use crate::store::redis::known_clients::KnownClients;
 use crate::store::redis::lease::Lease;
 use crate::store::redis::recent::Recent;
 use crate::store::redis::scripts::Job;
@@ -65,7 +65,7 @@ pub(super) struct Shared {
     pub(super) gateways: Mutex<HashMap<String, (Millis, String)>>,
     pub(super) stats: Stats,
     /// The clients that have registered themselves.
-    pub(super) clients: Clients,
+    pub(super) clients: KnownClients,
     /// Whether this gate accepts a token that another gate has issued.
     pub(super) admits: OnceLock<Admits>,
 }
@@ -100,7 +100,7 @@ impl Shared {
             client_set: Mutex::new("-".to_owned()),
             gateways: Mutex::default(),
             stats: Stats::default(),
-            clients: Clients::default(),
+            clients: KnownClients::default(),
             admits: OnceLock::new(),
         }
     }

@@ -22,7 +22,7 @@ fn the_api_takes_tokens_with_its_scopes_and_nothing_else() {
     for client in ["reader", "writer"] {
         status(&[&admin.bearer(client)]).status(200).has("content-type", "application/json");
     }
-    // Reading is not writing.
+    // A token for reading cannot change anything.
     let revoke = |bearer: &str| {
         raw(admin.address, admin.request("POST", "/api/v1/clients/other/revoke-tokens", &[bearer], ""))
     };

@@ -73,7 +73,7 @@ fn a_new_client_gets_through_after_the_commit() {
     let secret = added["secrets"][0]["client_secret"].as_str().expect("a secret").to_owned();
     assert_eq!(added["draft"]["operations"].as_array().map(Vec::len), Some(2));
 
-    // What it grants, before anything is in force. Nothing secret is shown.
+    // The grants of a draft are shown before it is committed, without secrets.
     let grants = api.get(&format!("{draft}/grants"));
     let texts: Vec<&str> =
         grants["grants"].as_array().expect("grants").iter().filter_map(|g| g["text"].as_str()).collect();
@@ -103,7 +103,7 @@ fn a_new_client_gets_through_after_the_commit() {
     committed.status(201);
     let version = committed.json()["version"].as_u64().expect("a number");
     assert_eq!(committed.one("location"), format!("/api/v1/history/{version}"));
-    // At once, without waiting for the watch.
+    // The change applies at once, before the file is checked again.
     token().status(200);
     api.ask("GET", &draft, &[], &Value::Null).problem(404);
 
@@ -167,7 +167,7 @@ fn a_repeated_request_with_a_key_does_nothing_twice() {
     again.problem(409);
     assert_eq!(kind(&again), "already-done");
     assert!(again.to_string().contains(first.one("location")), "{again}");
-    // What failed may be repeated with the same key.
+    // A request that failed may be repeated with the same key.
     for _ in 0..2 {
         let failed = api.ask("POST", "/changes", &["Idempotency-Key: other"], &body);
         assert_eq!(kind(&failed), "conflict", "{failed}");
@@ -297,7 +297,7 @@ fn questions_have_no_effect() {
         api.post("/explain", &body).status_in(&[400, 422]);
     }
     assert_eq!(api.post("/check", &json!({ "operations": [] })).json()["good"], true);
-    // Whoever may change nothing may have no secrets hashed either.
+    // A caller that may not change anything cannot have secrets hashed.
     api.post("/check", &json!({ "operations": [{ "op": "client_reset_secret", "id": "server" }] }))
         .problem(403);
     let api = Api::of(&admin, "writer");

@@ -1,4 +1,4 @@
-//! What every request of the listener passes first.
+//! The checks that every request to the listener passes first.
 
 use super::Admin;
 use crate::support::{Conn, TestResponse, raw};
@@ -18,7 +18,7 @@ fn only_the_own_names_are_answered() {
     for host in answered {
         raw(admin.address, format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n")).status(200);
     }
-    // A name that an attacker's DNS points to this address (DNS rebinding).
+    // The DNS of an attacker resolves this name to the address of the listener (DNS rebinding).
     for host in [
         "attacker.example",
         "gateway.example.test.attacker.example",

@@ -1,4 +1,4 @@
-//! The listener beside the data plane: nothing of one reaches the other.
+//! The listener and the data plane are separate: no request reaches the other one.
 
 use super::Admin;
 use crate::support::{Fixture, Gateway, TestResponse, get, raw, run};

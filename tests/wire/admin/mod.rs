@@ -30,7 +30,7 @@ impl Admin {
         Self::start_with(lines, |config| config)
     }
 
-    /// The same with more in the configuration.
+    /// Starts the same gateway with further lines in the configuration.
     #[track_caller]
     pub(super) fn start_with(lines: &str, change: impl FnOnce(Config) -> Config) -> Self {
         let fixture = Fixture::start(|config| {

@@ -1,4 +1,4 @@
-//! Signing in, sessions, and what forged requests do not achieve.
+//! Signing in, sessions and forged requests.
 
 use super::Admin;
 use crate::support::config::cheap_hash;
@@ -79,7 +79,7 @@ fn a_session_begins_with_a_password_and_ends_with_a_form() {
     }
     let cookie = cookie(&response);
     assert!(is_signed_in(&admin, &cookie));
-    // Another site is no way back.
+    // A user is not sent to another site after signing in.
     let elsewhere = post(&admin, "/sign-in", &[], &(credentials("alice", PASSWORD) + "&next=//evil.example"));
     elsewhere.has("location", "/");
 
@@ -154,7 +154,7 @@ fn guessing_passwords_is_slow_and_tells_nothing() {
         response.status(403).lacks("set-cookie");
         String::from_utf8_lossy(response.body()).replace(name, "NAME")
     };
-    // An unknown user looks like a known one.
+    // The response for an unknown user is the same as for a known one.
     assert_eq!(page("alice"), page("nobody"));
     for _ in 0..3 {
         page("alice");
@@ -163,7 +163,7 @@ fn guessing_passwords_is_slow_and_tells_nothing() {
     refused.status(429).lacks("set-cookie");
     let wait: u64 = refused.one("retry-after").parse().expect("seconds");
     assert!((1..=60).contains(&wait), "{wait}");
-    // Traffic goes on, and so does the token endpoint: it hashes elsewhere.
+    // Traffic and the token endpoint are not affected, because the token endpoint has its own hashing threads.
     admin.fixture.token("server", "read");
 }
 
@@ -180,10 +180,10 @@ fn a_session_is_new_at_sign_in_and_a_cookie_that_is_sent_twice_is_none() {
     // Another server on this host can set cookies, too.
     let both = format!("{own}; {}", planted.strip_prefix("Cookie: ").expect("a line"));
     assert!(!is_signed_in(&admin, &both));
-    // Signing in again ends the session before.
+    // Signing in again ends the previous session.
     let again = post(&admin, "/sign-in", &[&own], &credentials("alice", PASSWORD));
     assert!(!is_signed_in(&admin, &own) && is_signed_in(&admin, &cookie(&again)));
-    // A cookie is nothing for the API, and a token is nothing for pages.
+    // The API ignores cookies, and pages ignore tokens.
     admin.get("/api/v1/status", &[&cookie(&again)]).problem(401);
     let bearer = admin.bearer("writer");
     admin.get("/", &[&bearer]).status(303);
@@ -238,7 +238,7 @@ fn the_setup_link_makes_the_first_owner_once() {
         post(&admin, "/setup", &[], &format!("code={code}&{}", credentials(name, password)))
     };
     let first = code();
-    // Opening it spends nothing.
+    // Opening the link does not use it up.
     for _ in 0..2 {
         admin.get(&format!("/setup?code={first}"), &[]).status(200).lacks("set-cookie");
     }
@@ -253,7 +253,7 @@ fn the_setup_link_makes_the_first_owner_once() {
     );
     submit(&first, "mallory", PASSWORD).lacks("set-cookie");
 
-    // The same way a lost password is reset, and that ends the sessions with the old one.
+    // A lost password is reset in the same way, which ends the sessions of the old password.
     let reset = submit(&code(), "alice", "An0ther-password");
     reset.status(303);
     assert!(!is_signed_in(&admin, &cookie(&done)) && is_signed_in(&admin, &cookie(&reset)));

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// How long a block may take: `bench` is the slowest.
+/// The time limit of a block. `bench` is the slowest.
 const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
@@ -63,7 +63,7 @@ fn commands_print_what_is_shown() {
                     .text
                     .replace("localhost:8443", &place)
                     .replace("127.0.0.1:8443", &address)
-                    // What it prints is the same, however long it measures.
+                    // The output has the same form, however long it measures.
                     .replace("tollgate bench", "tollgate bench --duration 150ms --rounds 2")
                     .replace("tg_…", &token);
                 if script.contains("tollgate self-test") {

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use toml::{Table, Value};
 
-/// What an excerpt is completed with.
+/// The small configuration that completes an excerpt.
 const BASE: &str = r#"
 [server]
 listen = ["https://127.0.0.1:8443"]
@@ -72,7 +72,7 @@ fn dependencies_ask_for_features_that_there_are() {
     }
 }
 
-/// An excerpt and the small configuration as one file. The excerpt's values win, its lists replace those of
+/// Joins an excerpt and the small configuration in one file. Values and lists of the excerpt replace those of
 /// the other.
 fn completed(excerpt: &str, at: &str) -> String {
     let parse = |text: &str| text.parse::<Table>().unwrap_or_else(|e| panic!("{at}: {e}"));
@@ -93,12 +93,12 @@ fn merge(into: &mut Table, from: Table) {
 #[track_caller]
 fn check(text: &str, code: i32, is_excerpt: bool, at: &str) {
     let dir = tempfile::tempdir().expect("a folder");
-    // Hashes are shown cut short. Files of the system are looked for in the folder.
+    // Documents shorten hashes. Files of the system are replaced by files in the folder.
     let text = text.replace("$argon2id$…", &cheap_hash("a secret")).replace("\"/etc/", "\"etc/");
     make_file(&dir.path().join("gateway.toml"), &text);
     let mut tollgate = Command::new(env!("CARGO_BIN_EXE_tollgate"));
     tollgate.args(["check", "--strict"]);
-    // The small hash is the test's own.
+    // The test has its own small hash.
     for lint in ["absurd-hash"].into_iter().chain(OF_EXCERPTS.into_iter().filter(|_| is_excerpt)) {
         tollgate.args(["--allow", lint]);
     }
@@ -130,7 +130,7 @@ fn make_file(path: &Path, text: &str) {
     std::fs::set_permissions(path, Permissions::from_mode(0o600)).expect("its mode");
 }
 
-/// A certificate and its key in one file, for every file that a configuration names.
+/// Writes a certificate with its key to every file that a configuration names.
 fn identity() -> &'static str {
     static IDENTITY: OnceLock<String> = OnceLock::new();
     IDENTITY.get_or_init(|| {
@@ -139,7 +139,7 @@ fn identity() -> &'static str {
     })
 }
 
-/// Every string in a TOML file.
+/// Returns every string in a TOML file.
 fn strings(text: &str) -> BTreeSet<String> {
     fn collect(value: &Value, into: &mut BTreeSet<String>) {
         match value {

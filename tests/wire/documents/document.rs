@@ -23,15 +23,15 @@ pub(super) struct Block {
     pub(super) line: usize,
 }
 
-/// Made from the configuration schema, and tested with it.
+/// The reference, which is generated from the schema of the configuration and tested with it.
 const GENERATED: &str = "configuration.md";
 
-/// The path of a file in the repository.
+/// Returns the path of a file in the repository.
 pub(super) fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-/// The text of a file in the repository.
+/// Returns the text of a file in the repository.
 #[track_caller]
 pub(super) fn read(name: &str) -> String {
     std::fs::read_to_string(path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
@@ -44,7 +44,7 @@ impl Document {
         Self { name: name.to_owned(), text, blocks }
     }
 
-    /// README.md, the other documents at the root, then docs/ in the order of its summary.
+    /// Returns README.md, the other documents at the root, and then docs/ in the order of its summary.
     pub(super) fn all() -> Vec<Self> {
         let root = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"];
         let chapters = chapters().into_iter().filter(|chapter| chapter != GENERATED);
@@ -53,7 +53,7 @@ impl Document {
         names.map(|name| Self::open(&name)).collect()
     }
 
-    /// The targets of its links, outside of fenced blocks, with the line of each.
+    /// Returns the targets of its links, outside of fenced blocks, with the line of each.
     pub(super) fn links(&self) -> Vec<(usize, &str)> {
         let mut links = Vec::new();
         for (number, line) in prose(&self.text) {
@@ -67,20 +67,20 @@ impl Document {
         links
     }
 
-    /// What its headings are called in links.
+    /// Returns the names of its headings in links.
     pub(super) fn anchors(&self) -> Vec<String> {
         let headings = prose(&self.text).filter(|(_, line)| line.starts_with('#'));
         headings.map(|(_, line)| anchor(line.trim_start_matches('#').trim())).collect()
     }
 }
 
-/// The files that docs/SUMMARY.md lists, in its order.
+/// Returns the files that docs/SUMMARY.md lists, in its order.
 pub(super) fn chapters() -> Vec<String> {
     let summary = Document::open("docs/SUMMARY.md");
     summary.links().into_iter().map(|(_, target)| target.to_owned()).collect()
 }
 
-/// The lines outside of fenced blocks, each with its number.
+/// Returns the lines outside of fenced blocks, each with its number.
 pub(super) fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut fenced = false;
     text.lines().enumerate().filter_map(move |(index, line)| {
@@ -110,7 +110,8 @@ fn blocks(text: &str) -> Vec<Block> {
     blocks
 }
 
-/// As GitHub and mdBook make it: lower case, spaces to hyphens, punctuation left out.
+/// Returns the name of a heading in links, as GitHub and mdBook make it: in lower case, with hyphens for spaces
+/// and without punctuation.
 fn anchor(heading: &str) -> String {
     let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
     kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()

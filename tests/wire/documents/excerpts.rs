@@ -1,4 +1,4 @@
-//! What the documents quote from files that are tested themselves.
+//! Excerpts in the documents from files that other tests cover.
 
 use super::document::{Document, read};
 
@@ -9,7 +9,7 @@ fn quoted_lines_are_in_their_files() {
         for block in &document.blocks {
             let Some(name) = block.mark.strip_prefix("from: ") else { continue };
             let file = read(name);
-            // In their order; the file does other things in between.
+            // The lines are in the same order in the file, which may have others between them.
             let mut rest = file.lines().map(str::trim);
             for line in block.text.lines().map(str::trim).filter(|line| !line.is_empty()) {
                 assert!(

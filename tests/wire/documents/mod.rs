@@ -29,7 +29,8 @@ mod shown;
 
 use document::{Block, Document};
 
-/// Whether a test of this module looks at the block. `above` is the block before it in the same document.
+/// Returns whether a test of this module covers the block. `above` is the block before it in the same
+/// document.
 fn is_tested(block: &Block, above: Option<&Block>) -> bool {
     match (block.language.as_str(), block.mark.as_str()) {
         ("sh", mark) => mark.starts_with("test: ") || mark.starts_with("not run: "),
@@ -38,9 +39,9 @@ fn is_tested(block: &Block, above: Option<&Block>) -> bool {
                 || mark.starts_with("save as: ")
         }
         ("rust", mark) => mark.is_empty(),
-        // A drawing.
+        // This is a drawing.
         ("text", "") => true,
-        // A later block runs what is saved.
+        // A later block runs the saved file.
         ("yaml", mark) if mark.starts_with("save as: ") => true,
         (_, mark) if mark.starts_with("from: ") || mark.starts_with("not run: ") => true,
         (_, mark) => {

@@ -1,8 +1,8 @@
-//! Commands that are too slow to run here: what they name must exist.
+//! Commands that are too slow to run here. The tests, benchmarks and programs that they name must exist.
 
 use super::document::{Document, path, read};
 
-/// The packages of the workspace.
+/// Returns the packages of the workspace.
 const PACKAGES: [&str; 3] = ["Cargo.toml", "benches/gate/Cargo.toml", "fuzz/targets/Cargo.toml"];
 
 #[test]
@@ -20,7 +20,7 @@ fn named_tests_benchmarks_and_programs_exist() {
     assert!(seen > 0, "the documents name no tests");
 }
 
-/// What a command names and the repository does not have.
+/// Returns the names in a command that the repository does not have.
 fn missing(command: &str) -> Vec<String> {
     let words: Vec<&str> = command.split_whitespace().filter(|word| !word.contains('=')).collect();
     let mut missing = Vec::new();
@@ -51,7 +51,7 @@ fn missing(command: &str) -> Vec<String> {
                     module_of = Some("src".to_owned());
                 }
             }
-            // What a build makes.
+            // These are products of a build.
             _ if word.starts_with("target/") => {}
             _ if word.contains('/') => need(path(word).exists(), (*word).to_owned()),
             _ => {

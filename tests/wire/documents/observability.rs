@@ -4,7 +4,7 @@ use super::document::{path, read};
 
 const PAGE: &str = "docs/observability.md";
 
-/// The texts in quotes in a file of Rust.
+/// Returns the string literals of a Rust file.
 fn quoted(file: &str) -> Vec<String> {
     let text = read(file);
     text.lines()
@@ -35,7 +35,7 @@ fn every_metric_is_listed() {
         for text in quoted(&format!("src/telemetry/{name}")) {
             let is_name = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
             if is_name && (text.starts_with("tollgate_") || text.starts_with("process_")) {
-                // Counters have a suffix on the page of metrics.
+                // The names of counters have a suffix on the page of metrics.
                 let listed = page.contains(&format!("`{text}`")) || page.contains(&format!("`{text}_total`"));
                 assert!(listed, "{PAGE} does not list {text}");
                 seen += 1;
@@ -45,7 +45,7 @@ fn every_metric_is_listed() {
     assert!(seen > 20, "only {seen} metrics found");
 }
 
-/// The names of metrics in a text: `tollgate_…` and `process_…`.
+/// Returns the names of metrics in a text: `tollgate_…` and `process_…`.
 fn metrics_in(text: &str) -> Vec<&str> {
     text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
         .filter(|word| word.starts_with("tollgate_") || word.starts_with("process_"))
@@ -60,7 +60,7 @@ fn the_dashboard_and_the_alert_rules_ask_for_metrics_that_exist() {
         let metrics = metrics_in(&text);
         assert!(metrics.len() > 5, "{file} asks for no metrics");
         for metric in metrics {
-            // The parts of a histogram.
+            // These are the parts of a histogram.
             let name = metric.strip_suffix("_bucket").unwrap_or(metric);
             assert!(
                 page.contains(&format!("`{name}`")),

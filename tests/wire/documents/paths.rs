@@ -3,10 +3,10 @@
 use super::document::{Document, chapters, path, prose};
 use std::path::{Component, Path, PathBuf};
 
-/// What a file name in backticks begins with.
+/// The folders at the beginning of a file name in backticks.
 const FOLDERS: [&str; 6] = ["src/", "tests/", "benches/", "examples/", "fuzz/", "docs/"];
 
-/// Every document, the ones beside tests and benchmarks included.
+/// Returns every document, also those in the folders of tests and benchmarks.
 fn documents() -> Vec<Document> {
     let others = [
         "CHANGELOG.md",
@@ -32,7 +32,7 @@ fn links_lead_to_files_and_headings() {
                 continue;
             }
             let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
-            // A book has only its own pages.
+            // A link in the book can only lead to a page of the book.
             let in_book =
                 !document.name.starts_with("docs/") || beside(&document.name, file).starts_with("docs");
             let target = if file.is_empty() { document.name.clone() } else { beside(&document.name, file) };
@@ -48,7 +48,7 @@ fn links_lead_to_files_and_headings() {
     assert!(dead.is_empty(), "links that lead nowhere:\n{}", dead.join("\n"));
 }
 
-/// The path of a link in a document, from the root of the repository.
+/// Returns the path of a link in a document, from the root of the repository.
 fn beside(document: &str, link: &str) -> String {
     let mut whole = PathBuf::new();
     for part in Path::new(document).parent().unwrap_or(Path::new("")).join(link).components() {
@@ -64,7 +64,7 @@ fn beside(document: &str, link: &str) -> String {
 fn files_that_are_named_exist() {
     let mut missing = Vec::new();
     for document in documents() {
-        // What changed once may be gone since.
+        // The change log may name files that no longer exist.
         if document.name == "CHANGELOG.md" {
             continue;
         }

@@ -1,7 +1,6 @@
 //! Comparing what a document shows with what a command printed.
 
-/// Whether `printed` is what `shown` says, line by line. `…` stands for any text, and as the last line for
-/// any lines.
+/// Returns whether `printed` has the lines of `shown`. `…` matches any text, and as the last line any lines.
 pub(super) fn is_shown(shown: &str, printed: &str) -> bool {
     let trimmed =
         |text: &str| text.trim_end().lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();

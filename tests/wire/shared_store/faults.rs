@@ -1,4 +1,4 @@
-//! What is promised while something is broken.
+//! The promises of a shared store while the engine or the network is broken.
 
 use std::collections::HashSet;
 use std::thread;
@@ -25,12 +25,12 @@ fn an_engine_that_stops_means_503_and_never_401_and_the_first_request_after_its_
     gateways.all_answer(&known, 200);
     engine.signal("STOP");
     wait_until(|| gateways.uses(0, &known).code() == 503);
-    // By its own policy the other one goes on with what it knows, and with nothing else.
+    // The policy of the other gateway lets it accept the tokens in its memory, and no others.
     gateways.uses(1, &known).status(200);
     gateways.uses(1, &unknown).status(503);
     gateways.uses(0, &unknown).status(503);
     gateways.ask_token(0).status(503);
-    // It is carried out here, and everywhere later.
+    // It is carried out at this gateway now, and at the others later.
     gateways.revoke(1, &known).status(503);
     gateways.uses(1, &known).bearer_error(401, Some("invalid_token"));
     assert_eq!(Scrape::of(&gateways.all[0]).value("tollgate_store_healthy"), 0.0);
@@ -57,7 +57,7 @@ fn a_revocation_that_the_engine_has_lost_holds_everywhere_also_at_a_new_gateway(
     // Tokens of the last 30 seconds come back.
     wait_until(|| (0..3).all(|at| gateways.uses(at, &kept).code() == 200));
     gateways.all_answer(&revoked, 401);
-    // By hand.
+    // An operator does this.
     engine.run(&["FLUSHALL"]);
     gateways.add(&store);
     wait_until(|| (0..4).all(|at| gateways.uses(at, &kept).code() == 200));
@@ -76,7 +76,7 @@ fn a_gateway_that_dies_with_a_revocation_that_was_not_carried_out_does_so_after_
     wait_until(|| gateways.uses(0, &token).code() == 503);
     gateways.revoke(0, &token).status(503);
     gateways.all[0].signal("KILL");
-    // Its folder is where its journal is.
+    // Its journal is in its folder.
     let folder = gateways.all[0].dir().to_owned();
     engine.signal("CONT");
     wait_until(|| gateways.uses(1, &token).code() == 200);
@@ -117,7 +117,7 @@ fn nothing_is_accepted_after_its_200_through_a_bad_network() {
                 break crate::support::token_of(&answer);
             }
         };
-        // The far gateway has it in memory, if it can.
+        // The far gateway has it in memory, if it could read it.
         let before = gateways.uses(0, &token).code();
         assert!([200, 503].contains(&before), "{before}");
         gateways.revoke(1, &token).status(200);
@@ -139,13 +139,13 @@ fn a_client_that_was_ended_elsewhere_is_refused_while_the_log_cannot_be_read() {
     let epochs = gateways_key.replace(":gateways", ":epochs");
     let tokens = [gateways.token(1), gateways.token(1)];
     wait_until(|| gateways.uses(0, &tokens[0]).code() == 200);
-    // Later than the lease, and before the connection to the log is given up.
+    // This is later than the lease, and before the gateway gives the connection to the log up.
     link.cut_log(true);
     thread::sleep(Duration::from_millis(300));
     engine.run(&["HINCRBY", &epochs, "other", "1"]);
     let code = gateways.uses(0, &tokens[1]).code();
     link.cut_log(false);
-    // 503 if the connection was given up meanwhile.
+    // The status is 503 if the connection was given up meanwhile.
     assert!(code == 401 || code == 503, "{code} after the epoch was ended");
 }
 
@@ -163,7 +163,7 @@ fn what_a_later_version_has_written_is_neither_unknown_nor_skipped() {
     }
     gateways.uses(0, &elsewhere).status(503);
     gateways.uses(0, &here).status(200);
-    // The entry may be about any token, so each is asked for again.
+    // The entry may be about any token, so each token is queried again.
     let log =
         keys.lines().find(|key| key.ends_with(":gateways")).expect("a key").replace(":gateways", ":log");
     engine.run(&["XADD", &log, "1-0", "e", "x1 2"]);
@@ -214,7 +214,7 @@ fn a_primary_without_its_replicas_is_not_trusted() {
     let token = gateways.token(0);
     gateways.uses(0, &token).status(200);
     replica.signal("STOP");
-    // It still answers reads. As nobody knows who else is the primary now, they do not count.
+    // The old primary still answers reads. They do not count, because another server may be the primary now.
     wait_until(|| gateways.uses(0, &token).code() == 503);
     replica.signal("CONT");
     wait_until(|| gateways.uses(0, &token).code() == 200);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// How long a piece waits that is lost and sent again, as TCP does.
+/// The delay of a piece that is lost and sent again, as by TCP.
 const SENT_AGAIN: Duration = Duration::from_millis(200);
 
 /// A proxy on a port of its own.
@@ -51,12 +51,12 @@ impl Link {
         Self { address, state }
     }
 
-    /// Returns the lines of `[store]` for a gateway that comes this way.
+    /// Returns the lines of `[store]` for a gateway that connects through this proxy.
     pub(super) fn store(&self) -> String {
         format!("url = \"redis://{}\"", self.address)
     }
 
-    /// Loses so many of a hundred pieces at first.
+    /// Sets how many of a hundred pieces are lost at first.
     pub(super) fn lose(&self, percent: u32) {
         self.state.loss.store(percent, Relaxed);
     }
@@ -88,7 +88,7 @@ fn pass(state: &State, mut from: TcpStream, mut to: TcpStream) -> io::Result<()>
         if read == 0 {
             return to.shutdown(Shutdown::Write);
         }
-        // Pseudo-random, and the same in every run.
+        // The numbers are pseudo-random, and the same in every run.
         number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         if (number >> 16) % 100 < state.loss.load(Relaxed) {
             thread::sleep(SENT_AGAIN);

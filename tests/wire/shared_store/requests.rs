@@ -1,4 +1,4 @@
-//! What clients and operators see while nothing is broken.
+//! Responses to clients and operators while nothing is broken.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ fn a_token_of_one_gateway_is_good_at_the_others_until_it_is_revoked_at_any() {
         let described = introspect_at(gateways.all[at].plain(), &token);
         assert_eq!(described.json()["active"], false, "{described}");
     }
-    // The token of another client is left alone (RFC 7009 §2.1).
+    // The token of another client is not revoked (RFC 7009 §2.1).
     let token = gateways.token(0);
     let body = format!("{}&token={token}", crate::support::credentials("server"));
     raw(gateways.all[1].plain(), post_form(crate::support::REVOKE, &[], body)).status(200);
@@ -97,7 +97,7 @@ fn a_client_that_is_disabled_at_one_gateway_loses_its_tokens_at_all() {
     let later = gateways.token(0);
     gateways.uses(0, &later).status(200);
     gateways.uses(1, &later).bearer_error(401, Some("invalid_token"));
-    // Both say that their clients differ.
+    // Both gateways report that their clients differ.
     gateways.all[0].wait_for("gateways have other clients");
     gateways.all[1].wait_for("gateways have other clients");
     let metrics = Scrape::of(&gateways.all[0]);
@@ -145,7 +145,7 @@ fn an_assertion_and_a_proof_are_used_once_at_all_gateways_and_over_restarts() {
     ask(&start()).oauth_error(401, "invalid_client");
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 #[track_caller]
 pub(super) fn wait_until(is_so: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);

@@ -1,4 +1,4 @@
-//! Holds the description against the reader, and the committed reference against the description.
+//! Compares the description with the reader, and the committed reference with the description.
 
 mod validator;
 
@@ -166,7 +166,7 @@ fn a_default_that_is_written_down_changes_nothing() {
     }
 }
 
-/// What no single key shows: the rules between keys, and whole files.
+/// The rules between keys, and whole files.
 #[test]
 fn the_reader_and_the_schema_agree_on_whole_files() {
     let (folder, validator) = (Folder::new(), validator());

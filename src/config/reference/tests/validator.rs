@@ -1,4 +1,4 @@
-//! What a JSON Schema validator says, for the keywords that are used; any other keyword is a failure.
+//! A JSON Schema validator for the keywords that are used. Any other keyword is a failure.
 
 use regex::Regex;
 use serde_json::{Map, Value};

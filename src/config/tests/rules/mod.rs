@@ -1,4 +1,4 @@
-//! Each rule of the file: the smallest text that breaks it, where that is told, and what help is given.
+//! Each rule of the file: the smallest text that breaks it, the position of the error, and its remedy.
 
 mod clients;
 mod listeners;
@@ -12,8 +12,8 @@ mod upstreams;
 use super::{Config, good, only_error};
 use crate::config::ErrorKind::{self, *};
 
-/// Texts stand behind enough of a good file for scopes and upstreams to be there; lines count from the text's
-/// first.
+/// Each text follows a part of a good file that has scopes and upstreams. Lines are counted from the first
+/// line of the text.
 const BEFORE: &str = "[scopes]\nread = \"r\"\nwrite = \"w\"\n[upstreams.api]\nservers = [\"http://127.0.0.1:1\"]\n\
                       [upstreams.folded]\nservers = [\"http://127.0.0.1:2\"]\ncase_insensitive = true\n\
                       [upstreams.basic]\nservers = [\"http://127.0.0.1:3\"]\ncredentials = { basic = { user = \"u\", password = \"p\" } }\n";

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::super::parse_in;
 use crate::config::ErrorKind;
 
-/// What `check` says about a text, one line per error.
+/// Returns the errors of a text, one line per error.
 fn lines(text: &str, folder: &Path) -> Vec<String> {
     parse_in(text, folder).unwrap_err().iter().map(ToString::to_string).collect()
 }

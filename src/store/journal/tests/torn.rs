@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
+use crate::store::journal::load::{Target, load};
 use crate::store::journal::report::is_damage;
 
 /// How much of the end of a file is damaged.
