@@ -129,10 +129,9 @@ impl GateBuilder {
     /// ```
     /// # use tollgate::{ClientSpec, Gate, GateSpec};
     /// let client = ClientSpec::with_id("server")?.scopes("read")?;
-    /// let gate =
-    /// Gate::builder(GateSpec::new("https://api.example.com").client(client)).max_tokens(1).build()?;
-    /// gate.issue_to("server", "read")?; assert_eq!(gate.issue_to("server", "read").unwrap_err().status(),
-    /// 503);
+    /// let gate = Gate::builder(GateSpec::new("https://api.example.com").client(client)).max_tokens(1).build()?;
+    /// gate.issue_to("server", "read")?;
+    /// assert_eq!(gate.issue_to("server", "read").unwrap_err().status(), 503);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]

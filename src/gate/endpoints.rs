@@ -88,10 +88,10 @@ impl Gate {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let gate = Gate::builder(GateSpec::default()).build()?;
-    /// let (parts, ()) =
-    /// http::Request::get("/.well-known/oauth-authorization-server").body(())?.into_parts(); let empty =
-    /// FormBody::Whole(Bytes::new()); let answer = gate.answer(Endpoint::AuthorizationServer, &parts, empty,
-    /// Origin::default()).await; assert_eq!(answer.status(), 200);
+    /// let (parts, ()) = http::Request::get("/.well-known/oauth-authorization-server").body(())?.into_parts();
+    /// let empty = FormBody::Whole(Bytes::new());
+    /// let answer = gate.answer(Endpoint::AuthorizationServer, &parts, empty, Origin::default()).await;
+    /// assert_eq!(answer.status(), 200);
     /// # Ok(())
     /// # }
     /// ```

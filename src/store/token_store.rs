@@ -33,8 +33,9 @@ use crate::store::used_name::UsedName;
 /// use tollgate::oauth::{ClientId, Record, TokenDigest};
 /// use tollgate::store::{Found, Health, Pending, StoreError, TokenStore};
 ///
-/// /// A store whose server is unreachable: every request is answered with 503. `examples/custom_store.rs`
-/// has one that /// works. struct Gone;
+/// /// A store whose server is unreachable: every request is answered with 503. `examples/custom_store.rs` has one that
+/// /// works.
+/// struct Gone;
 ///
 /// impl TokenStore for Gone {
 ///     fn find(&self, _: &TokenDigest) -> Found {

@@ -112,8 +112,7 @@ impl ClientSpec {
     /// use tollgate::gate::SpecError;
     ///
     /// // As in gateway.toml, where `tollgate client add` writes it.
-    /// let phc =
-    /// "$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$9su1qKzgjcEYuUz6VgfY7Se75rZ5TwHsCNTfA5egip8";
+    /// let phc = "$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$9su1qKzgjcEYuUz6VgfY7Se75rZ5TwHsCNTfA5egip8";
     /// let client = ClientSpec::with_id("server")?.secret_hash(phc)?;
     /// assert!(ClientSpec::with_id("server")?.secret_hash("Password1").is_err());
     /// # drop(client);
@@ -160,10 +159,9 @@ impl ClientSpec {
     /// use tollgate::ClientSpec;
     /// use tollgate::gate::{SecretHash, SecretSpec};
     ///
-    /// let phc =
-    /// "$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$9su1qKzgjcEYuUz6VgfY7Se75rZ5TwHsCNTfA5egip8";
-    /// let end_of_2026 = Some(Duration::from_secs(1_798_761_600)); let client =
-    /// ClientSpec::with_id("server")?.secret(SecretSpec::new("2026", SecretHash::parse(phc)?, end_of_2026));
+    /// let phc = "$argon2id$v=19$m=19456,t=2,p=1$IW16qEzU0Xj/igRn9X9uQg$9su1qKzgjcEYuUz6VgfY7Se75rZ5TwHsCNTfA5egip8";
+    /// let end_of_2026 = Some(Duration::from_secs(1_798_761_600));
+    /// let client = ClientSpec::with_id("server")?.secret(SecretSpec::new("2026", SecretHash::parse(phc)?, end_of_2026));
     /// assert_eq!(client.secrets[0].id, "2026");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

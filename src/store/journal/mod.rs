@@ -84,10 +84,8 @@ use crate::store::token_store::{Pending, StoreError, TokenStore};
 /// use tollgate::{ClientSpec, Gate, GateSpec, Requirement};
 ///
 /// # let folder = tempfile::tempdir()?;
-/// # let headers = |token: &tollgate::oauth::AccessToken| -> Result<http::HeaderMap, Box<dyn
-/// std::error::Error>> {
-/// #     Ok([(http::header::AUTHORIZATION, format!("Bearer {}",
-/// token.expose()).parse()?)].into_iter().collect())
+/// # let headers = |token: &tollgate::oauth::AccessToken| -> Result<http::HeaderMap, Box<dyn std::error::Error>> {
+/// #     Ok([(http::header::AUTHORIZATION, format!("Bearer {}", token.expose()).parse()?)].into_iter().collect())
 /// # };
 /// let gate = || -> Result<Gate, Box<dyn std::error::Error>> {
 ///     let clock = Arc::new(SystemClock::new());

@@ -78,9 +78,9 @@ use crate::store::used_name::UsedName;
 /// // Revocations that the engine could not carry out survive a restart here.
 /// let journal = Journal::open("/var/lib/orders".as_ref(), 1_000, clock.clone())?;
 /// let address = EngineAddress::Tcp { host: "redis.example.com".into(), port: 6379 };
-/// let store = RedisStore::open(RedisOptions::single(address), 1_000_000, clock.clone(),
-/// Some(Arc::new(journal)))?; let client = ClientSpec::with_id("server")?.scopes("read")?; let gate =
-/// Gate::builder(GateSpec::default().client(client)).clock(clock).store(Arc::new(store)).build()?;
+/// let store = RedisStore::open(RedisOptions::single(address), 1_000_000, clock.clone(), Some(Arc::new(journal)))?;
+/// let client = ClientSpec::with_id("server")?.scopes("read")?;
+/// let gate = Gate::builder(GateSpec::default().client(client)).clock(clock).store(Arc::new(store)).build()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct RedisStore {
