@@ -8,6 +8,8 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+#[cfg(feature = "gateway")]
+use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
@@ -53,8 +55,19 @@ pub(crate) fn detail(response: &Response<Full<Bytes>>) -> String {
 /// Returns the body of a local response.
 #[cfg(feature = "gateway")]
 pub(crate) fn body(response: &Response<Full<Bytes>>) -> Bytes {
+    whole(response.body().clone())
+}
+
+/// Splits a local response into its head and its body.
+#[cfg(feature = "gateway")]
+pub(crate) fn split(response: Response<Full<Bytes>>) -> (Parts, Bytes) {
+    let (parts, body) = response.into_parts();
+    (parts, whole(body))
+}
+
+#[cfg(feature = "gateway")]
+fn whole(mut body: Full<Bytes>) -> Bytes {
     // The whole body is in memory, so the first poll returns it.
-    let mut body = response.body().clone();
     let polled = http_body::Body::poll_frame(Pin::new(&mut body), &mut Context::from_waker(Waker::noop()));
     let Poll::Ready(Some(Ok(frame))) = polled else { return Bytes::new() };
     frame.into_data().unwrap_or_default()

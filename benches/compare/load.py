@@ -24,9 +24,9 @@ def _run(core, command, seconds, environment=None):
     return done.stdout
 
 
-def wrk(core, url, tokens, connections, seconds, form=None):
+def wrk(core, url, tokens, connections, seconds, form=None, body=0):
     """Closed loop: every connection sends its next request after the response to the last."""
-    environment = {"BENCH_TOKENS": str(tokens)} | ({"BENCH_FORM": form} if form else {})
+    environment = {"BENCH_TOKENS": str(tokens), "BENCH_BODY": str(body)} | ({"BENCH_FORM": form} if form else {})
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "--latency",
                "-s", HERE / "templates" / "request.lua", url]
     for line in _run(core, command, seconds, environment).splitlines():

@@ -83,6 +83,7 @@ class Lab:
             "ISSUE_LIFETIME": "5s",
             "MORE_SECRETS": "",
             "STORE": "journal",
+            "NGINX_ACCESS_LOG": "off",
             # What an operator has on.
             "LOG": "request_id = true",
             "VISIBILITY": '[metrics]\nlisten = "http://127.0.0.1:0"',
@@ -91,6 +92,7 @@ class Lab:
         self._tokens([f"tg_{secrets.token_urlsafe(32)}bench1" for _ in range(options.tokens)])
         files = folder / "files"
         files.mkdir()
+        (files / "4k").write_bytes(b"x" * (4 << 10))
         (files / "64k").write_bytes(b"x" * (64 << 10))
         (files / "1m").write_bytes(b"x" * (1 << 20))
         upstream, auth = machine.free_ports(2)

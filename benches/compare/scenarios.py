@@ -53,10 +53,10 @@ def _ids(options, tls=False, wanted=None):
     return [id for id in options.peers if (PEERS[id].tls or not tls) and (wanted is None or id in wanted)]
 
 
-def _measure(lab, ids, drive):
+def _measure(lab, ids, drive, **values):
     if not ids:
         return {"skipped": "none of its peers is selected"}
-    targets = lab.start(ids)
+    targets = lab.start(ids, **values)
     try:
         return interleave(lab.options, targets, drive)
     finally:
@@ -71,6 +71,25 @@ def kept_alive(connections, path="", tls=False):
 
         return _measure(lab, _ids(lab.options, tls), drive)
     return scenario
+
+
+def posting(lab):
+    """Requests with a body of 1 KiB and its length; the upstream answers as to a GET."""
+    def drive(target, seconds):
+        return load.wrk(lab.options.load_core, target.url(), target.tokens, lab.options.connections, seconds,
+                        body=1024)
+
+    return _measure(lab, [id for id in _ids(lab.options) if not id.startswith("nginx-auth")], drive)
+
+
+def logging(lab):
+    """The access log on, in those that write one to a file."""
+    def drive(target, seconds):
+        return load.wrk(lab.options.load_core, target.url(), target.tokens, lab.options.connections, seconds)
+
+    return _measure(lab, _ids(lab.options, wanted=("nginx", "tollgate")), drive,
+                    NGINX_ACCESS_LOG="access.log combined buffer=64k flush=1s",
+                    LOG='request_id = true\naccess_log = { file = "access.log" }')
 
 
 def http2(lab):
@@ -347,6 +366,9 @@ SCENARIOS = {
     "conns1000": ("1,000 connections, small GET", kept_alive(1000)),
     "body64k": ("64 KiB bodies", kept_alive(None, "/files/64k")),
     "body1m": ("1 MiB bodies", kept_alive(None, "/files/1m")),
+    "post": ("bodies of 1 KiB in requests, with a length", posting),
+    "chunked": ("chunked responses of 4 KiB", kept_alive(None, "/files/chunked")),
+    "log": ("small GET with the access log on", logging),
     "tls": ("TLS kept alive, small GET", kept_alive(None, tls=True)),
     "tls-handshake": ("TLS, a new full handshake for each request", handshakes),
     "h2": ("HTTP/2 over TLS, 16 connections of 4 streams", http2),

@@ -113,7 +113,8 @@ def fill(journal, tokens):
             base = now - 1000
             content = b"".join(digests[16 * n:16 * n + 16] + struct.pack(">QI", grant, n % 1000)
                                for n in range(count))
-            checksum = struct.pack(">I", zlib.crc32(bytes([ISSUED]) + content))
+            covered = struct.pack(">Bq", ISSUED, until - base) + content
+            checksum = struct.pack(">I", zlib.crc32(covered))
             yield ISSUED, base, until, checksum + content
 
     database.executemany("INSERT INTO batches (kind, base, until, blob) VALUES (?, ?, ?, ?)", rows())

@@ -211,7 +211,7 @@ mod tests {
     use crate::oauth::certificate::Subject;
 
     #[test]
-    fn what_a_client_proves_itself_with_arrives() {
+    fn the_credentials_of_a_client_are_taken_over() {
         let text = r#"
             [scopes]
             [server.tls]

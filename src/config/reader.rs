@@ -1,7 +1,7 @@
 //! Reads the parsed file key by key and collects every error. (serde would stop at the first.)
 //!
-//! A [`Table`] returns each key once. Keys that were not taken are unknown. They are reported when the closure
-//! that [`Value::table`] was given returns, so that no reader can forget this step.
+//! A [`Table`] returns each key once. Keys that were not taken are unknown. They are reported when the
+//! closure that [`Value::table`] was given returns, so that no reader can forget this step.
 
 mod context;
 mod text;

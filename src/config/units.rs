@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_parses_to_the_same() {
+    fn displayed_values_parse_to_the_same() {
         for millis in [250, 1_000, 299_000, 300_000, 3_600_000, 172_800_000, 0] {
             let duration = Duration::from_millis(millis);
             assert_eq!(parse_duration(&Shown(duration).to_string()), Ok(duration));

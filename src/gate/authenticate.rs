@@ -8,13 +8,11 @@ mod certificate;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
-
 use crate::gate::client_secret::ClientSecret;
 use crate::gate::hashing::Candidate;
 use crate::gate::instance::Gate;
 use crate::gate::origin::Origin;
+use crate::gate::secret_digest::is_same;
 use crate::gate::settings::{Client, Settings};
 use crate::gate::throttle::{Attempt, network};
 use crate::oauth::client_auth::{ClientAuth, SecretMethod};
@@ -79,7 +77,7 @@ impl Gate {
         origin: Origin<'_>,
     ) -> Result<Arc<Client>, TokenError> {
         let unix_time = self.inner.clock.unix_time();
-        let digest = self.keyed_digest(client_id, &secret);
+        let digest = self.inner.secret_digester.digest(client_id, &secret);
         let client = settings.clients.get(client_id);
         // A client that may not authenticate this way is treated as unknown, at the cost of a known one.
         let admissible =
@@ -88,8 +86,7 @@ impl Gate {
 
         // A secret remembered as correct costs no hash and is never throttled.
         let remembered = |secret: &&Arc<ClientSecret>| {
-            secret.is_valid(unix_time)
-                && secret.remembered.get().is_some_and(|known| bool::from(known.ct_eq(&digest)))
+            secret.is_valid(unix_time) && secret.remembered.get().is_some_and(|known| is_same(known, &digest))
         };
         let known = || Some((admissible?, secrets.iter().find(remembered)?));
         if let Some((client, known)) = known() {
@@ -126,17 +123,6 @@ impl Gate {
                 Err(TokenError::InvalidClient)
             }
         }
-    }
-
-    /// Returns the digest that a secret is remembered by. It depends on a random key of this process, so it
-    /// is useless elsewhere.
-    fn keyed_digest(&self, client_id: &str, secret: &Secret) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        hash.update(self.inner.process_key);
-        hash.update(u64::try_from(client_id.len()).unwrap_or(u64::MAX).to_be_bytes());
-        hash.update(client_id);
-        hash.update(secret.expose());
-        hash.finalize().into()
     }
 }
 

@@ -10,12 +10,14 @@ use crate::clock::{Clock, SystemClock};
 use crate::gate::changed_clients::ChangedClients;
 use crate::gate::deadline::Deadlines;
 use crate::gate::defaults;
+use crate::gate::endpoint_lengths::EndpointLengths;
 use crate::gate::hashing::HashingPool;
 use crate::gate::instance::{Gate, Inner};
 #[cfg(feature = "jose")]
 use crate::gate::proof::ProofVerifier;
 #[cfg(feature = "gateway")]
 use crate::gate::register::registry::Registry;
+use crate::gate::secret_digest::SecretDigester;
 use crate::gate::settings::Settings;
 use crate::gate::single_flight::SingleFlight;
 use crate::gate::spec::GateSpec;
@@ -180,8 +182,6 @@ impl GateBuilder {
     }
 
     fn assemble(self, hashing: HashingPool) -> Result<Gate, GateError> {
-        let mut process_key = [0; 32];
-        getrandom::fill(&mut process_key).map_err(GateError::Randomness)?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new(self.max_tokens)));
         #[cfg_attr(not(feature = "gateway"), expect(unused_mut))]
@@ -190,17 +190,21 @@ impl GateBuilder {
         let registry = Registry::of(&*store);
         #[cfg(feature = "gateway")]
         registry.add_to(&mut spec);
+        let settings = Settings::new(spec, None, clock.unix_time(), &*store);
+        let endpoint_lengths = EndpointLengths::default();
+        endpoint_lengths.add(&settings);
         let inner = Arc::new(Inner {
-            settings: ArcSwap::from_pointee(Settings::new(spec, None, clock.unix_time(), &*store)),
+            settings: ArcSwap::from_pointee(settings),
+            endpoint_lengths,
             store,
             hashing,
             throttle: Throttle::default(),
             deadlines: Deadlines::default(),
             single_flight: SingleFlight::default(),
             changed_clients: ChangedClients::default(),
-            process_key,
             #[cfg(feature = "gateway")]
             registry,
+            secret_digester: SecretDigester::new().map_err(GateError::Randomness)?,
             #[cfg(feature = "jose")]
             assertions: UsedOnce::new(ASSERTIONS, &*clock).map_err(GateError::Randomness)?,
             #[cfg(feature = "jose")]

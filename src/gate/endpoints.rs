@@ -36,11 +36,10 @@ impl Gate {
     /// ```
     #[must_use]
     pub fn endpoint(&self, path: &str) -> Option<Endpoint> {
-        let settings = self.settings();
-        // Nearly all paths end here.
-        if settings.endpoint_lengths >> (path.len() % 64) & 1 == 0 {
+        if !self.inner.endpoint_lengths.may_have(path) {
             return None;
         }
+        let settings = self.settings();
         if path == settings.token_endpoint {
             Some(Endpoint::Token)
         } else if path == settings.introspection_endpoint {
@@ -61,21 +60,7 @@ impl Gate {
 
     /// Lists the paths for which [`Gate::endpoint`] returns an endpoint.
     pub(crate) fn endpoint_paths(&self) -> Vec<String> {
-        let settings = self.settings();
-        let mut paths = vec![
-            settings.token_endpoint.clone(),
-            settings.introspection_endpoint.clone(),
-            settings.revocation_endpoint.clone(),
-        ];
-        #[cfg(feature = "gateway")]
-        paths.extend(settings.registration.as_ref().map(|registration| registration.endpoint.clone()));
-        for document in [metadata::AUTHORIZATION_SERVER, metadata::PROTECTED_RESOURCE] {
-            paths.push(document.to_owned());
-            if !settings.issuer_path.is_empty() {
-                paths.push(format!("{document}{}", settings.issuer_path));
-            }
-        }
-        paths
+        self.settings().endpoint_paths()
     }
 
     /// Answers a request to one of the endpoints.

@@ -51,8 +51,7 @@ impl Gate {
 impl Client {
     /// Ends or narrows a grant of which the client may have less. Returns whether it was.
     fn restricts(&self, grant: &Grant) -> bool {
-        let may_have_tokens = self.policy.enabled && self.policy.capabilities.client_credentials;
-        if !may_have_tokens || !self.allows(grant.terms()) {
+        if !self.may_have_tokens() || !self.allows(grant.terms()) {
             return !grant.end();
         }
         grant.shorten(self.policy.token_lifetime)

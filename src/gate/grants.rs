@@ -14,23 +14,54 @@ const GRANTS_BEFORE_CLEANING: usize = 64;
 #[derive(Default)]
 pub(crate) struct Grants {
     by_terms: HashMap<(Terms, u32), Weak<Grant>>,
-    /// Grants that new tokens do not share: their lifetime was shortened, or another grant on the same terms
-    /// was there first.
+    /// The shared grant that was used last. Most clients get all their tokens on the same terms.
+    last: Weak<Grant>,
+    /// Grants that new tokens do not share: their lifetime was shortened, their registration is another one,
+    /// or another grant on the same terms was there first.
     unshared: Vec<Weak<Grant>>,
 }
 
 impl Grants {
-    /// Returns the shared grant on these terms in this epoch.
-    pub(super) fn on(&mut self, client: &Arc<ClientState>, terms: Terms, epoch: u32) -> Arc<Grant> {
+    /// Returns the shared grant on these terms in this epoch, under this registration.
+    pub(super) fn on(
+        &mut self,
+        client: &Arc<ClientState>,
+        terms: Terms,
+        epoch: u32,
+        registration: &Arc<[u8]>,
+    ) -> Arc<Grant> {
+        let is_same = |last: &Arc<Grant>| {
+            last.epoch() == epoch && *last.terms() == terms && last.registration() == Some(registration)
+        };
+        if let Some(last) = self.last.upgrade().filter(is_same) {
+            return last;
+        }
+        let grant = self.find_or_make(client, terms, epoch, registration);
+        self.last = Arc::downgrade(&grant);
+        grant
+    }
+
+    fn find_or_make(
+        &mut self,
+        client: &Arc<ClientState>,
+        terms: Terms,
+        epoch: u32,
+        registration: &Arc<[u8]>,
+    ) -> Arc<Grant> {
         let key = (terms, epoch);
         if let Some(grant) = self.by_terms.get(&key).and_then(Weak::upgrade) {
-            return grant;
+            if grant.registration() == Some(registration) {
+                return grant;
+            }
+            // The client has got another key meanwhile. Tokens from before stay as they are.
+            self.unshared.push(Arc::downgrade(&grant));
         }
         // Cleaning only when the map would have to grow makes the cost of a pass amortized.
         if self.by_terms.len() >= GRANTS_BEFORE_CLEANING && self.by_terms.len() == self.by_terms.capacity() {
             self.by_terms.retain(|_, grant| grant.strong_count() > 0);
         }
-        let grant = Arc::new(Grant::new(Arc::clone(client), epoch, key.0.clone()));
+        let grant = Grant::new(Arc::clone(client), epoch, key.0.clone());
+        let grant = Arc::new(grant.under(Some(Arc::clone(registration))));
         self.by_terms.insert(key, Arc::downgrade(&grant));
         grant
     }
@@ -57,7 +88,8 @@ impl Grants {
         allowed: impl Fn(&Terms) -> bool,
         longest: Duration,
     ) -> Vec<Arc<Grant>> {
-        let Self { by_terms, unshared } = self;
+        let Self { by_terms, last, unshared } = self;
+        *last = Weak::new();
         let mut restricted = Vec::new();
         unshared.retain(|grant| {
             let Some(grant) = grant.upgrade() else { return false };

@@ -12,11 +12,13 @@ use arc_swap::{ArcSwap, Guard};
 use crate::clock::Clock;
 use crate::gate::changed_clients::ChangedClients;
 use crate::gate::deadline::Deadlines;
+use crate::gate::endpoint_lengths::EndpointLengths;
 use crate::gate::hashing::HashingPool;
 #[cfg(feature = "jose")]
 use crate::gate::proof::ProofVerifier;
 #[cfg(feature = "gateway")]
 use crate::gate::register::registry::Registry;
+use crate::gate::secret_digest::SecretDigester;
 use crate::gate::settings::Settings;
 use crate::gate::single_flight::SingleFlight;
 use crate::gate::spec::GateSpec;
@@ -77,6 +79,7 @@ pub struct Gate {
 
 pub(crate) struct Inner {
     pub(super) settings: ArcSwap<Settings>,
+    pub(super) endpoint_lengths: EndpointLengths,
     pub(super) store: Arc<dyn TokenStore>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) hashing: HashingPool,
@@ -85,10 +88,10 @@ pub(crate) struct Inner {
     pub(super) single_flight: SingleFlight,
     /// The clients of which no other process may issue tokens.
     pub(super) changed_clients: ChangedClients,
-    pub(super) process_key: [u8; 32],
     /// The clients that have registered themselves.
     #[cfg(feature = "gateway")]
     pub(super) registry: Registry,
+    pub(super) secret_digester: SecretDigester,
     /// The client assertions that were used.
     #[cfg(feature = "jose")]
     pub(super) assertions: UsedOnce,
@@ -131,6 +134,7 @@ impl Gate {
         let before = self.inner.settings.load_full();
         let unix_time = self.inner.clock.unix_time();
         let after = Arc::new(Settings::new(spec, Some(&before), unix_time, &*self.inner.store));
+        self.inner.endpoint_lengths.add(&after);
         // The swap comes before the revocation. In the other order, a request in between could get a token of
         // the new epoch from the old settings.
         self.inner.settings.store(Arc::clone(&after));

@@ -9,6 +9,8 @@ use crate::gate::registration::Registration;
 use crate::gate::settings::{Client, Settings};
 use crate::oauth::client::ClientId;
 use crate::oauth::grant::Record;
+#[cfg(feature = "gateway")]
+use crate::oauth::registration::is_client_id;
 use crate::store::TokenStore;
 
 impl Gate {
@@ -18,11 +20,19 @@ impl Gate {
         let store = &*self.inner.store;
         let Some(lasting) = store.lasting() else { return };
         let settings = self.settings();
-        let registered = lasting.registrations();
+        #[cfg_attr(not(feature = "gateway"), expect(unused_mut))]
+        let mut registered = lasting.registrations();
+        // Clients that have registered themselves in a shared store are not read yet.
+        #[cfg(feature = "gateway")]
+        registered.retain(|client, _| !store.is_shared() || !is_client_id(client.as_str()));
         for (client, registration) in &registered {
             let known = settings.clients.get(client.as_str());
             if !known.is_some_and(|known| known.keeps_tokens_of(Some(registration))) {
                 self.inner.changed_clients.add(client);
+                // The tokens of a shared store are not listed here. Other gates may find them.
+                if store.is_shared() {
+                    drop(self.end_epoch(&store.client(client)));
+                }
             }
         }
         for grant in lasting.grants() {
@@ -56,9 +66,9 @@ impl Gate {
         let mut grants = grants.lock().unwrap_or_else(PoisonError::into_inner);
         let settings = self.settings();
         let Some(client) = settings.clients.get(id).filter(|client| {
-            client.policy.enabled
-                && client.policy.capabilities.client_credentials
+            client.may_have_tokens()
                 && Arc::ptr_eq(&client.state, grant.client())
+                && grant.registration().is_some_and(|carried| client.registration.accepts(carried))
                 && client.allows(grant.terms())
         }) else {
             return false;
@@ -74,9 +84,11 @@ impl Client {
     /// were issued under an unknown one, so they end.
     fn keeps_tokens_of(&self, registered: Option<&Vec<u8>>) -> bool {
         let before = registered.and_then(|bytes| Registration::from_bytes(bytes));
-        self.policy.enabled
-            && self.policy.capabilities.client_credentials
-            && before.is_some_and(|before| !self.registration.ends_tokens_of(&before))
+        self.may_have_tokens() && before.is_some_and(|before| !self.registration.ends_tokens_of(&before))
+    }
+
+    pub(super) fn may_have_tokens(&self) -> bool {
+        self.policy.enabled && self.policy.capabilities.client_credentials
     }
 
     /// Ends and narrows the grants of which the client may have less, here and in the store.
@@ -90,10 +102,10 @@ impl Client {
 }
 
 impl Settings {
-    /// Returns the registrations of all clients in their stored form.
+    /// Returns the registrations of the clients that may have tokens, in their stored form.
     pub(super) fn registrations(&self) -> HashMap<ClientId, Vec<u8>> {
         let registration = |client: &Arc<Client>| (client.state.id().clone(), client.registration.to_bytes());
-        self.clients.values().map(registration).collect()
+        self.clients.values().filter(|client| client.may_have_tokens()).map(registration).collect()
     }
 
     /// Keeps the registrations that differ from those before, and forgets those of other clients. The tokens

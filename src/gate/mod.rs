@@ -14,6 +14,7 @@ mod client_secret;
 mod deadline;
 pub(crate) mod defaults;
 mod endpoint;
+mod endpoint_lengths;
 mod endpoints;
 mod fair_queue;
 mod found_grants;
@@ -37,6 +38,7 @@ mod registration;
 mod remote;
 #[cfg(feature = "jose")]
 mod remote_keys;
+mod secret_digest;
 mod secret_hash;
 mod secret_usage;
 mod settings;
@@ -45,6 +47,7 @@ mod spec;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod token_random;
 #[cfg(feature = "gateway")]
 mod token_scan;
 mod tokens;

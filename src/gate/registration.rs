@@ -1,6 +1,7 @@
 //! The registration data on which all tokens of a client depend, in a form that a store keeps over a restart.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 #[cfg(feature = "jose")]
 use sha2::{Digest as _, Sha256};
@@ -14,6 +15,8 @@ use crate::oauth::certificate::Subject;
 /// The first byte of the stored form. Another version has another one.
 const VERSION: u8 = 1;
 const DIGEST: usize = 32;
+/// How much of each digest is in the form that every token carries.
+const SHORT: usize = 8;
 
 /// The generation of a client's tokens, and what the client proves itself with. Secrets are not in it: they
 /// are rotated as a routine, and `reset-secret --revoke-tokens` says that one was leaked.
@@ -53,6 +56,28 @@ impl Registration {
     /// something that the client proved itself with is missing.
     pub(crate) fn ends_tokens_of(&self, before: &Self) -> bool {
         self.token_generation != before.token_generation || !before.credentials.is_subset(&self.credentials)
+    }
+
+    /// Makes the form that the grants of tokens carry: a version, the generation, and the beginnings of the
+    /// digests.
+    pub(crate) fn carried(&self) -> Arc<[u8]> {
+        let mut bytes = vec![VERSION];
+        bytes.extend_from_slice(&self.token_generation.to_be_bytes());
+        self.credentials.iter().for_each(|credential| bytes.extend_from_slice(&credential[..SHORT]));
+        bytes.into()
+    }
+
+    /// Returns whether tokens are valid that another gate has issued under a registration, in the form that
+    /// they carry. As after a reload, the generation must be the same, and nothing may be missing that the
+    /// client proved itself with.
+    pub(crate) fn accepts(&self, carried: &[u8]) -> bool {
+        let Some(rest) = carried.strip_prefix(&[VERSION]) else { return false };
+        let Some((token_generation, rest)) = rest.split_first_chunk() else { return false };
+        let (credentials, rest) = rest.as_chunks::<SHORT>();
+        let has = |short: &[u8; SHORT]| self.credentials.iter().any(|known| known.starts_with(short));
+        rest.is_empty()
+            && u64::from_be_bytes(*token_generation) == self.token_generation
+            && credentials.iter().all(has)
     }
 
     /// Writes the stored form: a version, the generation, and the digests.
@@ -100,5 +125,23 @@ mod tests {
             );
         }
         assert_eq!(Registration::from_bytes(b""), None);
+    }
+
+    #[test]
+    fn a_token_of_another_gate_is_valid_if_nothing_is_missing_that_it_depends_on() {
+        let registration = |token_generation, credentials: &[u8]| Registration {
+            token_generation,
+            credentials: credentials.iter().map(|first| [*first; 32]).collect(),
+        };
+        let before = registration(1 << 52, &[1, 2]);
+        let carried = before.carried();
+        assert!(before.accepts(&carried) && registration(1 << 52, &[0, 1, 2, 3]).accepts(&carried));
+        assert!(!registration(1 << 52, &[1]).accepts(&carried), "a key is missing");
+        assert!(!registration(7, &[1, 2]).accepts(&carried), "another generation");
+        for other in [&b""[..], &carried[..carried.len() - 1], &[&carried[..], &[0]].concat()] {
+            assert!(!before.accepts(other));
+        }
+        let later = [&[VERSION + 1], &carried[1..]].concat();
+        assert!(!before.accepts(&later), "another version");
     }
 }

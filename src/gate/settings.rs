@@ -29,8 +29,6 @@ use crate::oauth::denial::Challenge;
 use crate::oauth::endpoints::metadata::{AUTHORIZATION_SERVER, Metadata, PROTECTED_RESOURCE, issuer_path};
 #[cfg(feature = "jose")]
 use crate::oauth::public_origin::{PublicOrigin, PublicOrigins};
-#[cfg(feature = "gateway")]
-use crate::oauth::registration::CLIENT_ID_LENGTH;
 use crate::oauth::scope::RestrictedTokens;
 use crate::store::TokenStore;
 
@@ -63,9 +61,6 @@ pub(crate) struct Settings {
     /// How clients register themselves.
     #[cfg(feature = "gateway")]
     pub(crate) registration: Option<Arc<RegistrationSpec>>,
-    /// The lengths of the endpoints' paths, each as one bit by its remainder of 64. It spares all other
-    /// requests the comparisons.
-    pub(super) endpoint_lengths: u64,
 }
 
 /// A client as configured, with its parts that outlive a reload.
@@ -87,6 +82,8 @@ pub(crate) struct Client {
     pub(crate) dpop_bound_tokens: bool,
     /// The registration data on which all tokens of the client depend.
     pub(crate) registration: Registration,
+    /// The form of the registration that tokens carry.
+    pub(crate) carried: Arc<[u8]>,
     /// The grants of live tokens. They outlive a reload.
     pub(crate) grants: Arc<Mutex<Grants>>,
     /// Where the last use of a client that has registered itself is noted, in Unix seconds.
@@ -122,7 +119,6 @@ impl Settings {
         };
         let announce_dpop = metadata::binds_to_keys(&spec);
         let decoy = decoy(&spec);
-        let endpoint_lengths = endpoint_lengths(&spec);
         #[cfg(feature = "jose")]
         let mut key_pool = KeyPool::new(before.into_iter().flat_map(Self::remote_keys));
         let clients = spec.clients.into_iter().map(|client| {
@@ -163,10 +159,24 @@ impl Settings {
             throttle: spec.throttle,
             #[cfg(feature = "gateway")]
             registration: spec.registration.map(|registration| Arc::new(*registration)),
-            endpoint_lengths,
             decoy,
             clients,
         }
+    }
+
+    /// Lists the paths of the endpoints.
+    pub(super) fn endpoint_paths(&self) -> Vec<String> {
+        let own = [&self.token_endpoint, &self.introspection_endpoint, &self.revocation_endpoint];
+        let mut paths: Vec<String> = own.into_iter().cloned().collect();
+        #[cfg(feature = "gateway")]
+        paths.extend(self.registration.as_ref().map(|registration| registration.endpoint.clone()));
+        for document in [AUTHORIZATION_SERVER, PROTECTED_RESOURCE] {
+            paths.push(document.to_owned());
+            if !self.issuer_path.is_empty() {
+                paths.push(format!("{document}{}", self.issuer_path));
+            }
+        }
+        paths
     }
 
     /// Returns whether a token for `resource` opens a route that names no audience. Such a route belongs to
@@ -263,6 +273,7 @@ fn compile_client(
         certificate_thumbprint: spec.certificate_thumbprint,
         certificate_bound_tokens: spec.certificate_bound_tokens,
         dpop_bound_tokens: spec.dpop_bound_tokens,
+        carried: registration.carried(),
         registration,
         #[cfg(feature = "gateway")]
         last_use: spec.last_use,
@@ -293,20 +304,6 @@ fn decoy(spec: &GateSpec) -> Option<SecretHash> {
         Some(dearest) => dearest.costing(highest_cost),
         None => usual,
     }
-}
-
-/// Returns the lengths of the paths of all endpoints: see [`Settings::endpoint_lengths`].
-fn endpoint_lengths(spec: &GateSpec) -> u64 {
-    let mut lengths =
-        vec![spec.token_endpoint.len(), spec.introspection_endpoint.len(), spec.revocation_endpoint.len()];
-    for document in [AUTHORIZATION_SERVER, PROTECTED_RESOURCE] {
-        lengths.extend([document.len(), document.len() + issuer_path(&spec.issuer).len()]);
-    }
-    #[cfg(feature = "gateway")]
-    if let Some(registration) = &spec.registration {
-        lengths.extend([registration.endpoint.len(), registration.endpoint.len() + 1 + CLIENT_ID_LENGTH]);
-    }
-    lengths.into_iter().fold(0, |bits, length| bits | 1 << (length % 64))
 }
 
 /// Returns a decoy for what a client's hashes cost less than `decoy`. Without it, the time that a refusal

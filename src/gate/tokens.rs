@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::gate::instance::{Gate, RETRY_WHEN_FULL};
 use crate::gate::settings::Client;
+use crate::gate::token_random::token_random;
 use crate::oauth::client::ClientState;
 use crate::oauth::grant::{Grant, Record, Terms};
 use crate::oauth::scope::IntoScopes;
@@ -114,8 +115,7 @@ impl Gate {
     fn begin_issue(&self, client: &Client, terms: Terms) -> Result<Issue<'_>, TokenError> {
         let (grant, at_most) = self.grant(client, terms)?;
         let epoch = grant.epoch();
-        let mut random = [0; 32];
-        getrandom::fill(&mut random).map_err(|_| TokenError::Unavailable(RETRY_WHEN_FULL))?;
+        let random = token_random().map_err(|_| TokenError::Unavailable(RETRY_WHEN_FULL))?;
         let token = AccessToken::from_random(&random);
         if !client.state.take_place(epoch, at_most) {
             return Err(TokenError::Unavailable(RETRY_WHEN_FULL));
@@ -143,7 +143,7 @@ impl Gate {
         if reloaded && (longer || now.ends_tokens_of(client) || !now.allows(&terms)) {
             return Err(TokenError::Unavailable(RETRY_AFTER_RELOAD));
         }
-        Ok((grants.on(&client.state, terms, epoch), settings.max_tokens_per_client))
+        Ok((grants.on(&client.state, terms, epoch, &now.carried), settings.max_tokens_per_client))
     }
 
     /// Revokes all tokens of a client at once. Returns whether there is such a client.

@@ -81,7 +81,10 @@ fn journal(
         None => Journal::open(folder, max_tokens, Arc::clone(clock)),
     };
     match (journal, without) {
-        (Ok(journal), _) => Ok(Some(Arc::new(journal))),
+        (Ok(journal), _) => {
+            journal.let_tokens_wait();
+            Ok(Some(Arc::new(journal)))
+        }
         // A gateway that cannot write to any folder can still serve, if the file does not ask for durable
         // state.
         (Err(error), Some(without)) if error.is_about_the_folder() => {

@@ -69,7 +69,7 @@ pub(crate) use self::response::{Returning, check_response, for_client};
 #[cfg(feature = "gateway")]
 pub(crate) use self::rules::{IdentityHeader, RequestRules};
 #[cfg(feature = "gateway")]
-pub(crate) use self::sink::{HeaderSink, OwnHeader};
+pub(crate) use self::sink::{FixedHeader, HeaderSink, OwnHeader};
 #[cfg(feature = "gateway")]
 pub(crate) use self::trailers::{filter_trailers, passes_as_trailer};
 #[cfg(feature = "gateway")]
@@ -77,20 +77,23 @@ pub(crate) use self::view::{CredentialsIn, CredentialsOf, Form, RequestView};
 
 /// The header with the request id.
 #[cfg(feature = "gateway")]
-pub(crate) static REQUEST_ID: OwnHeader =
-    OwnHeader::new(HeaderName::from_static("x-request-id"), "x-request-id: ");
+pub(crate) static REQUEST_ID: OwnHeader = OwnHeader::new(&REQUEST_ID_NAME, "x-request-id: ");
 
-/// The header that lists the proxies between the client and the server (RFC 9110 §7.6.3).
 #[cfg(feature = "gateway")]
-static VIA: OwnHeader = OwnHeader::new(header::VIA, "via: ");
+static REQUEST_ID_NAME: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Returns the `Via` entry for a message received with this version (RFC 9110 §7.6.3).
 #[cfg(feature = "gateway")]
-fn via(version: Version) -> &'static [u8] {
+#[inline]
+fn via(version: Version) -> &'static FixedHeader {
+    static NAME: HeaderName = header::VIA;
+    static OLD: FixedHeader = FixedHeader::new(&NAME, "1.0 tollgate", "via: 1.0 tollgate\r\n");
+    static HTTP1: FixedHeader = FixedHeader::new(&NAME, "1.1 tollgate", "via: 1.1 tollgate\r\n");
+    static HTTP2: FixedHeader = FixedHeader::new(&NAME, "2 tollgate", "via: 2 tollgate\r\n");
     match version {
-        Version::HTTP_10 => b"1.0 tollgate",
-        Version::HTTP_2 => b"2 tollgate",
-        _ => b"1.1 tollgate",
+        Version::HTTP_10 => &OLD,
+        Version::HTTP_2 => &HTTP2,
+        _ => &HTTP1,
     }
 }
 

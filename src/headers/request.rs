@@ -9,21 +9,25 @@ use super::console_cookie::without_console_cookies;
 use super::field::Field;
 use super::list::elements;
 use super::outgoing::{ClientAuthorization, Framing, Outgoing, Proto};
-use super::sink::{HeaderSink, OwnHeader};
+use super::sink::{FixedHeader, HeaderSink, OwnHeader};
 use super::view::RequestView;
-use super::{REQUEST_ID, VIA, via};
+use super::{REQUEST_ID, via};
 use crate::oauth::bearer::carries_issued_token;
 
-static CLIENT_ID: OwnHeader = OwnHeader::new(HeaderName::from_static("x-client-id"), "x-client-id: ");
-static CLIENT_SCOPE: OwnHeader =
-    OwnHeader::new(HeaderName::from_static("x-client-scope"), "x-client-scope: ");
-static FORWARDED_FOR: OwnHeader =
-    OwnHeader::new(HeaderName::from_static("x-forwarded-for"), "x-forwarded-for: ");
-static FORWARDED_PROTO: OwnHeader =
-    OwnHeader::new(HeaderName::from_static("x-forwarded-proto"), "x-forwarded-proto: ");
-static FORWARDED_HOST: OwnHeader =
-    OwnHeader::new(HeaderName::from_static("x-forwarded-host"), "x-forwarded-host: ");
+static CLIENT_ID: OwnHeader = OwnHeader::new(&CLIENT_ID_NAME, "x-client-id: ");
+static CLIENT_SCOPE: OwnHeader = OwnHeader::new(&CLIENT_SCOPE_NAME, "x-client-scope: ");
+static FORWARDED_FOR: OwnHeader = OwnHeader::new(&FORWARDED_FOR_NAME, "x-forwarded-for: ");
+static FORWARDED_HOST: OwnHeader = OwnHeader::new(&FORWARDED_HOST_NAME, "x-forwarded-host: ");
+static FORWARDED_HTTP: FixedHeader =
+    FixedHeader::new(&FORWARDED_PROTO_NAME, "http", "x-forwarded-proto: http\r\n");
+static FORWARDED_HTTPS: FixedHeader =
+    FixedHeader::new(&FORWARDED_PROTO_NAME, "https", "x-forwarded-proto: https\r\n");
 
+static CLIENT_ID_NAME: HeaderName = HeaderName::from_static("x-client-id");
+static CLIENT_SCOPE_NAME: HeaderName = HeaderName::from_static("x-client-scope");
+static FORWARDED_FOR_NAME: HeaderName = HeaderName::from_static("x-forwarded-for");
+static FORWARDED_HOST_NAME: HeaderName = HeaderName::from_static("x-forwarded-host");
+static FORWARDED_PROTO_NAME: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 static FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
@@ -72,10 +76,10 @@ pub(crate) fn for_upstream(
         }
         Some(rules) => {
             if let Some(id) = outgoing.client_id.filter(|_| rules.client_id.is_sent()) {
-                sink.add(rules.client_id.name(&CLIENT_ID.name), id);
+                sink.add(rules.client_id.name(CLIENT_ID.name), id);
             }
             if let Some(scope) = outgoing.client_scope.filter(|_| rules.scope.is_sent()) {
-                sink.add(rules.scope.name(&CLIENT_SCOPE.name), scope);
+                sink.add(rules.scope.name(CLIENT_SCOPE.name), scope);
             }
             if let Some(prefix) = outgoing.prefix {
                 sink.add(&FORWARDED_PREFIX, &with_prefix(request, trusted, prefix));
@@ -103,11 +107,10 @@ pub(crate) fn for_upstream(
         sink.add(&FORWARDED, &with_element(request, outgoing));
     }
     if !(trusted && seen.has(Class::ForwardedProto)) {
-        let proto: &[u8] = match outgoing.proto {
-            Proto::Http => b"http",
-            Proto::Https => b"https",
-        };
-        sink.state(&FORWARDED_PROTO, proto);
+        match outgoing.proto {
+            Proto::Http => sink.state_fixed(&FORWARDED_HTTP),
+            Proto::Https => sink.state_fixed(&FORWARDED_HTTPS),
+        }
     }
     if !(trusted && seen.has(Class::ForwardedHost))
         && let Some(host) = outgoing.authority.or_else(|| request.values(Class::Host).next())
@@ -115,7 +118,7 @@ pub(crate) fn for_upstream(
         sink.state(&FORWARDED_HOST, host);
     }
     // RFC 9110 §7.6.3: after the entries of earlier proxies.
-    sink.state(&VIA, via(outgoing.version));
+    sink.state_fixed(via(outgoing.version));
     if outgoing.upstream_http2 {
         // gRPC servers require it (RFC 9113 §8.2.2 allows only this value).
         let mut codings = request.values(Class::Te).flat_map(elements);

@@ -10,7 +10,7 @@ use super::connection::Nominated;
 use super::field::Field;
 use super::list::content_length;
 use super::sink::HeaderSink;
-use super::{VIA, via};
+use super::via;
 
 /// Why the response of an HTTP/2 server cannot be forwarded. The client gets 502.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,6 +153,6 @@ pub(crate) fn for_client<'a>(
     if upgrade {
         sink.add(&CONNECTION, UPGRADE.as_str().as_bytes());
     }
-    sink.state(&VIA, via(returning.version));
+    sink.state_fixed(via(returning.version));
     date
 }

@@ -13,21 +13,43 @@ pub(crate) trait HeaderSink {
     fn add(&mut self, name: &HeaderName, value: &[u8]);
 
     /// Adds a header that the gateway sends with nearly every message.
-    fn state(&mut self, header: &OwnHeader, value: &[u8]);
+    fn state(&mut self, header: &'static OwnHeader, value: &[u8]);
+
+    /// Adds a header that the gateway sends with nearly every message, and whose value never changes.
+    fn state_fixed(&mut self, header: &'static FixedHeader);
 }
 
 /// A header that the gateway sends with nearly every message, in the two forms that sinks need.
+///
+/// The name is a reference, so that the value is constant and the compiler copies the line in one or two
+/// moves.
 #[derive(Debug)]
 pub(crate) struct OwnHeader {
-    pub(crate) name: HeaderName,
+    pub(crate) name: &'static HeaderName,
     /// The beginning of the line: the name, a colon and a space.
     line: &'static [u8],
 }
 
 impl OwnHeader {
     /// Creates a header. `line` is its name, a colon and a space.
-    pub(crate) const fn new(name: HeaderName, line: &'static str) -> Self {
+    pub(crate) const fn new(name: &'static HeaderName, line: &'static str) -> Self {
         Self { name, line: line.as_bytes() }
+    }
+}
+
+/// A header of the gateway whose value never changes, in the two forms that sinks need.
+#[derive(Debug)]
+pub(crate) struct FixedHeader {
+    name: &'static HeaderName,
+    value: &'static str,
+    /// The whole line, with its end.
+    line: &'static [u8],
+}
+
+impl FixedHeader {
+    /// Creates a header. `line` is its name, a colon, a space, the value and CRLF.
+    pub(super) const fn new(name: &'static HeaderName, value: &'static str, line: &'static str) -> Self {
+        Self { name, value, line: line.as_bytes() }
     }
 }
 
@@ -48,11 +70,15 @@ impl HeaderSink for Vec<u8> {
     }
 
     #[inline]
-    fn state(&mut self, header: &OwnHeader, value: &[u8]) {
-        self.reserve(header.line.len() + value.len() + 2);
+    fn state(&mut self, header: &'static OwnHeader, value: &[u8]) {
         self.extend_from_slice(header.line);
         self.extend_from_slice(value);
         self.extend_from_slice(b"\r\n");
+    }
+
+    #[inline]
+    fn state_fixed(&mut self, header: &'static FixedHeader) {
+        self.extend_from_slice(header.line);
     }
 }
 
@@ -78,7 +104,11 @@ impl HeaderSink for HeaderMap {
         }
     }
 
-    fn state(&mut self, header: &OwnHeader, value: &[u8]) {
-        self.add(&header.name, value);
+    fn state(&mut self, header: &'static OwnHeader, value: &[u8]) {
+        self.add(header.name, value);
+    }
+
+    fn state_fixed(&mut self, header: &'static FixedHeader) {
+        self.append(header.name, HeaderValue::from_static(header.value));
     }
 }

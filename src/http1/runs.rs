@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use http::HeaderName;
 
-use crate::headers::{Field, HeaderSink, OwnHeader};
+use crate::headers::{Field, FixedHeader, HeaderSink, OwnHeader};
 
 /// Copies lines from the buffer of a head to `out`. Adjacent lines are copied together.
 #[derive(Debug)]
@@ -30,6 +30,12 @@ impl<'a> Runs<'a> {
         self.out.extend_from_slice(self.source.get(start..end).unwrap_or_default());
     }
 
+    #[cold]
+    fn keep_repaired(&mut self, field: &Field<'_>) {
+        self.flush();
+        field.write(self.out);
+    }
+
     /// Adds the first line, which is copied unchanged.
     pub(crate) fn begin(&mut self, line: Range<usize>) {
         self.run = (line.start, line.end);
@@ -46,9 +52,7 @@ impl HeaderSink for Runs<'_> {
     #[inline]
     fn keep(&mut self, field: &Field<'_>) {
         if field.repaired {
-            self.flush();
-            field.write(self.out);
-            return;
+            return self.keep_repaired(field);
         }
         let (start, end) = field.line;
         if start != self.run.1 {
@@ -63,7 +67,12 @@ impl HeaderSink for Runs<'_> {
     }
 
     #[inline]
-    fn state(&mut self, header: &OwnHeader, value: &[u8]) {
+    fn state(&mut self, header: &'static OwnHeader, value: &[u8]) {
         self.finish().state(header, value);
+    }
+
+    #[inline]
+    fn state_fixed(&mut self, header: &'static FixedHeader) {
+        self.finish().state_fixed(header);
     }
 }

@@ -112,7 +112,7 @@ fn claims_by_rfc_7523_section_3() {
 }
 
 #[test]
-fn what_may_be_from_before_the_start_is_refused() {
+fn assertions_that_may_be_older_than_the_start_are_refused() {
     let key = TestKey::ed25519();
     let keys = Jwks::from(key.public());
     let dates = |dates: &str| {

@@ -159,7 +159,7 @@ proptest! {
     }
 
     #[test]
-    fn nor_does_a_damaged_one(place in 0..FULL.len(), byte: u8, from in 0..FULL.len(), count in 0usize..4) {
+    fn damaged_certificates_never_panic(place in 0..FULL.len(), byte: u8, from in 0..FULL.len(), count in 0usize..4) {
         let mut der = FULL.to_vec();
         der[place] = byte;
         der.drain(from..(from + count).min(der.len()));

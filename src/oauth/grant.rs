@@ -24,6 +24,8 @@ pub struct Grant {
     /// The lifetime in milliseconds: that of the terms, unless it was shortened.
     lifetime: AtomicU64,
     scope_header: Option<HeaderValue>,
+    /// The registration of the client under which the tokens were issued, if it is known.
+    registration: Option<Arc<[u8]>>,
 }
 
 /// The epoch of a grant that has ended. A client reaches it after four billion revocations, and then all its
@@ -110,7 +112,15 @@ impl Grant {
             (!terms.scopes.is_empty()).then(|| HeaderValue::from_str(terms.scopes.as_str()).ok()).flatten();
         let lifetime = u64::try_from(terms.lifetime.as_millis()).unwrap_or(u64::MAX);
         let (lives_in, lifetime) = (AtomicU32::new(epoch), AtomicU64::new(lifetime));
-        Self { client, lives_in, epoch, terms, lifetime, scope_header }
+        Self { client, lives_in, epoch, terms, lifetime, scope_header, registration: None }
+    }
+
+    /// Sets the registration of the client under which the tokens are issued. Only gates read it: a gate
+    /// refuses tokens of other gates that were issued under a registration which it does not have.
+    #[must_use]
+    pub fn under(mut self, registration: Option<Arc<[u8]>>) -> Self {
+        self.registration = registration;
+        self
     }
 
     /// Returns the client whose tokens these are.
@@ -129,6 +139,12 @@ impl Grant {
     #[must_use]
     pub fn epoch(&self) -> u32 {
         self.epoch
+    }
+
+    /// Returns the registration of the client under which the tokens were issued, if it is known.
+    #[must_use]
+    pub fn registration(&self) -> Option<&Arc<[u8]>> {
+        self.registration.as_ref()
     }
 
     /// Returns the scopes as a header value, which is made once per grant. Returns `None` if there are no

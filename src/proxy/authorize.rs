@@ -42,7 +42,14 @@ pub(crate) struct Authorized {
     pub(crate) upgrade: bool,
     /// Whether the request authenticates the connection to the upstream (NTLM, Negotiate).
     pub(crate) login: bool,
-    /// The value of `Access-Control-Allow-Origin` for the response, on a route with CORS.
+    /// What the response needs to know about the request. Boxed, because few routes need it.
+    pub(crate) for_response: Option<Box<ForResponse>>,
+}
+
+/// What the response needs to know about the request.
+#[derive(Default)]
+pub(crate) struct ForResponse {
+    /// The value of `Access-Control-Allow-Origin`, on a route with CORS.
     pub(crate) origin: Option<HeaderValue>,
     /// The canonical path of the request, on a route that rewrites paths.
     pub(crate) request_path: Option<Box<str>>,
@@ -85,13 +92,12 @@ pub(crate) fn authorize<V: RequestView>(
     context: &RequestContext<'_, V>,
     observer: &mut impl RequestObserver,
     scratch: &mut Scratch<'_>,
-) -> Result<Disposition, Refusal> {
+) -> Result<Disposition, Box<Refusal>> {
     let RequestContext { request, client, .. } = *context;
     let method = request.method();
     if matches!(*method, Method::TRACE | Method::CONNECT) {
-        return Err(Refusal::not_allowed(HeaderValue::from_static(
-            "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
-        )));
+        let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+        return Err(Refusal::not_allowed(allowed).into());
     }
     let Scratch { identity, head: written, last_host } = scratch;
     let host = host_of(request, last_host).map_err(|error| ambiguous(error.public_text()))?;
@@ -106,7 +112,7 @@ pub(crate) fn authorize<V: RequestView>(
         {
             let cors = cors.of(endpoint);
             let response = cors.preflight_response(cors.origin(request));
-            return Err(Refusal { response, close: false, reason: None, setting: None });
+            return Err(Refusal { response, close: false, reason: None, setting: None }.into());
         }
         return Ok(Disposition::Endpoint(endpoint));
     }
@@ -117,17 +123,17 @@ pub(crate) fn authorize<V: RequestView>(
         observer.on_route(route);
         check_address(rules, route, request, client).map_err(|refusal| refusal.of(route, request))?;
         let response = cors.preflight_response(cors.origin(request));
-        return Err(Refusal { response, close: false, reason: None, setting: None });
+        return Err(Refusal { response, close: false, reason: None, setting: None }.into());
     }
     let route = match rules.routes.find(host.name(), &path, method) {
         Match::Found(route) => route,
-        Match::MethodNotAllowed { allow } => return Err(Refusal::not_allowed(allow.clone())),
+        Match::MethodNotAllowed { allow } => return Err(Refusal::not_allowed(allow.clone()).into()),
         Match::NotFound => {
             check_rate_outside_of_routes(rules, request, client)?;
             let response = response::problem(StatusCode::NOT_FOUND, "there is nothing at this path");
-            return Err(Refusal::new(response, Reason::NoRoute));
+            return Err(Refusal::new(response, Reason::NoRoute).into());
         }
-        Match::PathRefused(error) => return Err(Refusal::path(error)),
+        Match::PathRefused(error) => return Err(Refusal::path(error).into()),
     };
     observer.on_route(route);
     // All fields are borrowed: only a DPoP proof needs a URI made of them.
@@ -147,10 +153,15 @@ pub(crate) fn authorize<V: RequestView>(
             (head, Some(path.as_str().into()))
         }
     };
-    let origin = route.cors.as_ref().and_then(|cors| cors.origin(request));
+    let for_response = if route.cors.is_none() && request_path.is_none() {
+        None
+    } else {
+        let origin = route.cors.as_ref().and_then(|cors| cors.origin(request));
+        Some(Box::new(ForResponse { origin, request_path }))
+    };
     let login = route.carries_logins && request.values(Class::Authorization).any(authenticates_connection);
     let upgrade = upgrade.is_some();
-    Ok(Disposition::Upstream(Authorized { lease, head, limits, upgrade, login, origin, request_path }))
+    Ok(Disposition::Upstream(Authorized { lease, head, limits, upgrade, login, for_response }))
 }
 
 /// Returns the host that a request is for.
@@ -298,7 +309,7 @@ fn enforce<V: RequestView>(
     target: Target<'_>,
     observer: &mut impl RequestObserver,
     identity: &mut Identity,
-) -> Result<Enforced, Refusal> {
+) -> Result<Enforced, Box<Refusal>> {
     let RequestContext { request, client, .. } = *context;
     check_address(rules, route, request, client)?;
     let leased = match &route.access {
@@ -328,7 +339,7 @@ fn enforce<V: RequestView>(
             let address = rules.client_address(client.peer, request);
             observer.on_denial(&Denied { denial: &denial, client: client_id, address, target });
             let refusal = Refusal::new(gate.refuse(&denial), observe::denial_reason(&denial));
-            return Err(Refusal { close: client.has_refused_certificate(), ..refusal });
+            return Err(Refusal { close: client.has_refused_certificate(), ..refusal }.into());
         }
     };
     observer.on_permit(identity.client());
@@ -339,7 +350,7 @@ fn enforce<V: RequestView>(
     }
     if route.max_body_size.is_some_and(|max| context.body_size.lower() > max) {
         let response = ForwardError::Body(BodyFault::TooLarge).to_response();
-        return Err(Refusal { close: true, ..Refusal::new(response, Reason::BodyTooLarge) });
+        return Err(Refusal { close: true, ..Refusal::new(response, Reason::BodyTooLarge) }.into());
     }
     let mut limits = None;
     if let Some(in_flight) = &route.in_flight {

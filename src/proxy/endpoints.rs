@@ -43,7 +43,7 @@ impl Proxy {
         };
         let close = !matches!(body, FormBody::Whole(_)) || connection.has_refused_certificate();
         let response = self.serve_endpoint(endpoint, parts, body, connection, record).await;
-        respond(client, &response, close, record).await;
+        respond(client, response, close, record).await;
     }
 
     /// Reads the form of a request to an endpoint. Both its size and the time to read it are limited.

@@ -9,7 +9,7 @@ use http_body_util::Full;
 use std::future::poll_fn;
 use std::task::Poll;
 
-use super::authorize::{Authorized, Disposition, Scratch, authorize};
+use super::authorize::{Authorized, Disposition, ForResponse, Scratch, authorize};
 use super::body::request::BodyLimits;
 use super::client::{Changes, Client, Relayed, ResponseTimeouts, Socket, Upload, relay};
 use super::forward::buffer::buffer;
@@ -27,7 +27,7 @@ use super::session::Session;
 use super::tunnel;
 use crate::gate::Endpoint;
 use crate::gate::question::{Answers, NO_ANSWERS, Question};
-use crate::headers::{Class, Field, HeaderSink as _, RequestView};
+use crate::headers::{Class, ClassSet, Field, HeaderSink as _, RequestView};
 use crate::http1::{RequestFraming, ResponseExpectation};
 use crate::limit::exchange::ExchangeLimits;
 use crate::response;
@@ -71,7 +71,7 @@ impl Proxy {
                 }
                 Err(refusal) => {
                     session.record.refused(&refusal, connection);
-                    break respond(client, &refusal.response, refusal.close, &mut session.record).await;
+                    break respond(client, refusal.response, refusal.close, &mut session.record).await;
                 }
             }
         }
@@ -87,14 +87,14 @@ impl Proxy {
         connection: &ClientConnection<'_>,
         session: &mut Session,
         answers: Option<&Answers>,
-    ) -> Result<Decided, Refusal> {
+    ) -> Result<Decided, Box<Refusal>> {
         let Session { record, identity, last_host, writer } = session;
         let Some(head) = client.head() else {
             let response = response::problem(StatusCode::BAD_REQUEST, "the request is not well-formed");
-            return Err(Refusal { close: true, ..Refusal::new(response, Reason::Ambiguous) });
+            return Err(Refusal { close: true, ..Refusal::new(response, Reason::Ambiguous) }.into());
         };
         let mut facts = None;
-        let decided = self.with_rules(|rules| {
+        let decided: Result<Decided, Box<Refusal>> = self.with_rules(|rules| {
             if answers.is_none() {
                 record.begin(&head, connection, || rules.trusts(connection.peer));
             }
@@ -117,7 +117,8 @@ impl Proxy {
                     None => Err(Refusal::ambiguous(
                         StatusCode::BAD_REQUEST,
                         "the request target is not well-formed",
-                    )),
+                    )
+                    .into()),
                 },
             }
         });
@@ -136,7 +137,8 @@ impl Proxy {
     ) {
         let Session { record, identity, writer, .. } = session;
         let Some(route) = record.take_route() else { return client.close() };
-        let Authorized { lease, head, mut limits, upgrade, login, origin, request_path } = authorized;
+        let Authorized { lease, head, mut limits, upgrade, login, for_response } = authorized;
+        let ForResponse { origin, request_path } = for_response.map(|boxed| *boxed).unwrap_or_default();
         if limits.as_ref().is_some_and(|limits| limits.ticket.is_some()) {
             // Boxed, because it is rare and its state would make the future of every request larger.
             let waited = Box::pin(wait_unless_gone(client, &mut limits)).await;
@@ -145,7 +147,7 @@ impl Proxy {
                     None => client.close(),
                     Some(refusal) => {
                         record.reason = Some(Reason::UpstreamBusy);
-                        respond(client, &local_response(refusal, &route, origin), false, record).await;
+                        respond(client, local_response(refusal, &route, origin), false, record).await;
                     }
                 }
                 return record.restore_route(route);
@@ -316,7 +318,7 @@ impl Proxy {
         if matches!(error, ForwardError::ClientGone) {
             return client.close();
         }
-        respond(client, &local_response(response, route, origin), false, record).await;
+        respond(client, local_response(response, route, origin), false, record).await;
     }
 }
 
@@ -336,7 +338,7 @@ async fn wait_unless_gone<I: Socket>(
 /// Writes a local response.
 pub(super) async fn respond<I: Socket>(
     client: &mut Client<I>,
-    response: &Response<Full<Bytes>>,
+    response: Response<Full<Bytes>>,
     close: bool,
     record: &mut RequestRecord,
 ) {
@@ -359,11 +361,29 @@ fn parts_of(request: &impl RequestView) -> Option<Parts> {
     parts.method = request.method().clone();
     parts.version = request.version();
     parts.uri = Uri::from(target);
-    let mut headers = HeaderMap::with_capacity(8);
-    // The endpoints look at the headers that have a class, and at those that describe the body.
+    /// The classes that no endpoint looks at. The headers that describe the body have none.
+    const UNREAD: ClassSet = ClassSet::of(&[
+        Class::Other,
+        Class::Connection,
+        Class::ContentLength,
+        Class::Cookie,
+        Class::Date,
+        Class::Expect,
+        Class::Hop,
+        Class::Host,
+        Class::KeepAlive,
+        Class::RequestId,
+        Class::Te,
+        Class::Trailer,
+        Class::TransferEncoding,
+        Class::Upgrade,
+        Class::Via,
+    ]);
+    let mut headers = HeaderMap::new();
     let is_read = |field: &Field<'_>| {
-        field.class != Class::Other
+        !UNREAD.has(field.class)
             || field.name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-"))
+                && field.class == Class::Other
     };
     for field in request.fields().filter(is_read) {
         headers.keep(&field);

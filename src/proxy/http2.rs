@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 
-use super::authorize::{Authorized, Disposition, Scratch, authorize};
+use super::authorize::{Authorized, Disposition, ForResponse, Scratch, authorize};
 use super::body::downstream::BodyDownstream;
 use super::body::drain::drain;
 use super::body::lease::TokenLease;
@@ -110,13 +110,13 @@ impl Proxy {
         client: &ClientConnection<'_>,
         session: &mut Session,
         answers: &Answers,
-    ) -> Result<Disposition, Refusal> {
+    ) -> Result<Disposition, Box<Refusal>> {
         let Session { record, identity, last_host, writer } = session;
         self.with_rules(|rules| {
             if head.len() > rules.max_headers {
                 let detail = "the request has more headers than this server accepts";
                 let response = response::problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail);
-                return Err(Refusal::new(response, Reason::Ambiguous));
+                return Err(Refusal::new(response, Reason::Ambiguous).into());
             }
             check_request(head).map_err(|error| Refusal::ambiguous(error.status(), error.public_text()))?;
             let (bodiless, body_size) = (body.is_end_stream(), body.size_hint());
@@ -136,7 +136,8 @@ impl Proxy {
         session: &mut Session,
     ) {
         let Session { record, identity, writer, .. } = session;
-        let Authorized { lease, head, mut limits, login, origin, request_path, .. } = authorized;
+        let Authorized { lease, head, mut limits, login, for_response, .. } = authorized;
+        let ForResponse { origin, request_path } = for_response.map(|boxed| *boxed).unwrap_or_default();
         let route = record.take_route();
         let mut on_route = OnRoute { record, route };
         let OnRoute { record, route: Some(route) } = &mut on_route else { return };
@@ -263,7 +264,7 @@ async fn send(reply: &Reply, mut response: Response<ResponseBody<'_>>, record: &
         // HPACK indexes no sensitive value (RFC 7541 §7.1.3). Ids, which never come twice, would displace
         // others.
         id.set_sensitive(true);
-        response.headers_mut().insert(&REQUEST_ID.name, id);
+        response.headers_mut().insert(REQUEST_ID.name, id);
     }
     reply.send(response, |polled| record.record_frame(polled)).await;
 }

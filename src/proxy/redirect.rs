@@ -33,7 +33,7 @@ impl Proxy {
         };
         let record = &mut session.record;
         record.reason = refusal.reason;
-        respond(client, &refusal.response, refusal.close, record).await;
+        respond(client, refusal.response, refusal.close, record).await;
         record.finish();
     }
 

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_outside_of_the_base_has_no_way_back() {
+    fn paths_outside_of_the_base_cannot_be_rewritten() {
         let base = rewrite("/base", PathRewrite::Keep);
         assert_eq!(base.restore("/x", "/login"), None);
         assert_eq!(base.restore("/x", "/based"), None);

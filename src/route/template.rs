@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_have_other_segments_is_refused() {
+    fn templates_that_could_have_other_segments_are_refused() {
         for (template, asked) in [
             (path("/a/b/{x}", "/{x}"), "/a%2Fb/c"),
             (path("/a/{x}", "/{x}"), "/a//c"),

@@ -238,7 +238,7 @@ async fn close<I: Socket>(mut client: Client<I>, end: End, drain: &DrainSignal) 
     let _ = timeout(LINGER, async {
         if let Some(refusal) = refusal {
             count(Event::HeadRefused);
-            client.respond(&refusal, None, true);
+            client.respond(refusal, None, true);
             if client.flush().await.is_err() {
                 return;
             }

@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_learned_is_read_back() {
+    fn observations_are_read_back() {
         let dir = tempfile::tempdir().unwrap();
         let file = ShadowFile::in_folder(&dir.path().join("state"));
         let learned = Learned::default();

@@ -11,10 +11,12 @@ use crate::oauth::grant::{Confirmation, Grant, Record, Terms};
 use crate::oauth::scope::Scopes;
 
 /// The first byte of every stored grant: the version of the format.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The previous version, in which a grant has no registration.
+const WITHOUT_REGISTRATION: u8 = 1;
 
-/// A grant in the form in which a store outside of this process keeps it: the client, its epoch, and the
-/// terms.
+/// A grant in the form in which a store outside of this process keeps it: the client, its epoch, the terms,
+/// and the registration of the client.
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,7 +30,7 @@ const VERSION: u8 = 1;
 ///     audience: None,
 ///     confirmation: None,
 /// };
-/// let stored = StoredGrant { client, epoch: 3, terms };
+/// let stored = StoredGrant { client, epoch: 3, terms, registration: None };
 /// assert_eq!(StoredGrant::from_bytes(&stored.to_bytes()), Some(stored));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -39,6 +41,8 @@ pub struct StoredGrant {
     pub epoch: u32,
     /// The terms on which they were issued.
     pub terms: Terms,
+    /// The registration of the client under which they were issued, if it is known: see [`Grant::under`].
+    pub registration: Option<Arc<[u8]>>,
 }
 
 impl StoredGrant {
@@ -46,25 +50,30 @@ impl StoredGrant {
     #[must_use]
     pub fn of(grant: &Grant) -> Self {
         let terms = Terms { lifetime: grant.lifetime(), ..grant.terms().clone() };
-        Self { client: grant.client().id().clone(), epoch: grant.epoch(), terms }
+        Self {
+            client: grant.client().id().clone(),
+            epoch: grant.epoch(),
+            terms,
+            registration: grant.registration().cloned(),
+        }
     }
 
     /// Serializes the grant: a version, then fields in a fixed order, with a length before each text.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let Self { client, epoch, terms } = self;
+        let Self { client, epoch, terms, registration } = self;
         let Terms { scopes, lifetime, audience, confirmation } = terms;
         let mut out = vec![VERSION];
         out.extend_from_slice(&epoch.to_be_bytes());
         let millis = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
         out.extend_from_slice(&millis.to_be_bytes());
-        put(&mut out, client.as_str());
-        put(&mut out, scopes.as_str());
+        put(&mut out, client.as_str().as_bytes());
+        put(&mut out, scopes.as_str().as_bytes());
         match audience {
             None => out.push(0),
             Some(audience) => {
                 out.push(1);
-                put(&mut out, audience);
+                put(&mut out, audience.as_bytes());
             }
         }
         for thumbprint in [
@@ -79,6 +88,13 @@ impl StoredGrant {
                 }
             }
         }
+        match registration {
+            None => out.push(0),
+            Some(registration) => {
+                out.push(1);
+                put(&mut out, registration);
+            }
+        }
         out
     }
 
@@ -86,9 +102,7 @@ impl StoredGrant {
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut rest = bytes;
-        if take::<1>(&mut rest)? != [VERSION] {
-            return None;
-        }
+        let [version @ (VERSION | WITHOUT_REGISTRATION)] = take(&mut rest)? else { return None };
         let epoch = u32::from_be_bytes(take(&mut rest)?);
         let lifetime = Duration::from_millis(u64::from_be_bytes(take(&mut rest)?));
         let client = ClientId::new(text(&mut rest)?)?;
@@ -105,13 +119,21 @@ impl StoredGrant {
         let key = thumbprint(&mut rest)?;
         let confirmation = Confirmation::new(certificate, key);
         let terms = Terms { scopes, lifetime, audience, confirmation };
-        rest.is_empty().then_some(Self { client, epoch, terms })
+        let registration = match version {
+            WITHOUT_REGISTRATION => None,
+            _ => match take(&mut rest)? {
+                [0] => None,
+                [1] => Some(sized(&mut rest)?.into()),
+                _ => return None,
+            },
+        };
+        rest.is_empty().then_some(Self { client, epoch, terms, registration })
     }
 }
 
-fn put(out: &mut Vec<u8>, text: &str) {
-    out.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
-    out.extend_from_slice(text.as_bytes());
+fn put(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+    out.extend_from_slice(bytes);
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
@@ -120,11 +142,15 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     Some(*taken)
 }
 
-fn text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
+fn sized<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = usize::try_from(u32::from_be_bytes(take(rest)?)).ok()?;
-    let (text, after) = rest.split_at_checked(length)?;
+    let (bytes, after) = rest.split_at_checked(length)?;
     *rest = after;
-    std::str::from_utf8(text).ok()
+    Some(bytes)
+}
+
+fn text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
+    std::str::from_utf8(sized(rest)?).ok()
 }
 
 fn thumbprint(rest: &mut &[u8]) -> Option<Option<[u8; 32]>> {
@@ -190,7 +216,8 @@ impl Interner {
         if grants.len() >= GRANTS_BEFORE_CLEANING && grants.len() == grants.capacity() {
             grants.retain(|_, grant| grant.strong_count() > 0);
         }
-        let grant = Arc::new(Grant::new(client, stored.epoch, stored.terms.clone()));
+        let grant = Grant::new(client, stored.epoch, stored.terms.clone());
+        let grant = Arc::new(grant.under(stored.registration.clone()));
         grants.insert(stored.clone(), Arc::downgrade(&grant));
         grant
     }
@@ -232,7 +259,8 @@ mod tests {
         let scopes = if scopes.is_empty() { Scopes::none() } else { Scopes::parse(scopes).unwrap() };
         let lifetime = Duration::from_millis(298_765);
         let terms = Terms { scopes, lifetime, audience: audience.map(Into::into), confirmation };
-        StoredGrant { client: ClientId::new("a server").unwrap(), epoch: u32::MAX - 1, terms }
+        let registration = audience.map(|_| b"\x01registered".as_slice().into());
+        StoredGrant { client: ClientId::new("a server").unwrap(), epoch: u32::MAX - 1, terms, registration }
     }
 
     #[test]
@@ -252,6 +280,10 @@ mod tests {
             assert_eq!(StoredGrant::from_bytes(&[&bytes[..], b"\0"].concat()), None, "one byte more");
             let other = [&[VERSION + 1], &bytes[1..]].concat();
             assert_eq!(StoredGrant::from_bytes(&other), None, "another version");
+            if grant.registration.is_none() {
+                let earlier = [&[WITHOUT_REGISTRATION], &bytes[1..bytes.len() - 1]].concat();
+                assert_eq!(StoredGrant::from_bytes(&earlier), Some(grant), "the previous version");
+            }
         }
     }
 

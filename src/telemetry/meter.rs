@@ -23,6 +23,17 @@ pub(super) const BOUNDS: [Duration; 14] = [
     Duration::from_secs(10),
 ];
 
+/// The same in nanoseconds.
+static NANOS: [u64; BOUNDS.len()] = {
+    let mut nanos = [0; BOUNDS.len()];
+    let mut at = 0;
+    while at < BOUNDS.len() {
+        nanos[at] = BOUNDS[at].as_nanos() as u64;
+        at += 1;
+    }
+    nanos
+};
+
 /// The counts of one route or upstream, by thread. The cells of a thread are created on first use, so that a
 /// route without traffic costs almost nothing.
 #[derive(Debug)]
@@ -87,9 +98,10 @@ impl<C> Cells<'_, C> {
 
     #[inline]
     fn observe(&self, histogram: &Histogram, took: Duration) {
-        let at = BOUNDS.iter().position(|bound| took <= *bound).unwrap_or(BOUNDS.len());
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        let at = NANOS.iter().position(|bound| nanos <= *bound).unwrap_or(NANOS.len());
         self.add(histogram.buckets.get(at), 1);
-        self.add(Some(&histogram.nanos), u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        self.add(Some(&histogram.nanos), nanos);
     }
 }
 

@@ -29,7 +29,7 @@ fn refused(folder: &Path, certificate: &str, key: &str, problem: &str, remedy: &
 const P256: &str = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
 
 #[test]
-fn what_openssl_makes_is_used_or_refused_with_a_remedy() {
+fn files_of_openssl_are_used_or_refused_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
     openssl(dir, &format!("req -x509 {P256} -subj /CN=a -days 2 -keyout good.key -out good.pem"));

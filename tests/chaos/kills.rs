@@ -1,9 +1,7 @@
 //! `kill -9`, again and again, while clients get and revoke tokens.
 
 use super::number;
-use crate::support::{
-    Config, Conn, Gateway, REVOKE, TOKEN, TestResponse, Upstream, credentials, get, post_form,
-};
+use crate::support::{Config, Conn, Gateway, REVOKE, TOKEN, TestResponse, credentials, get, post_form};
 use rustix::process::{Pid, Signal, kill_process};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -30,12 +28,12 @@ struct Round {
     revoked: Vec<String>,
 }
 
-fn config(upstream: &Upstream, state: &Path) -> Config {
+fn config(upstream: SocketAddr, state: &Path) -> Config {
     let lasting = "scopes = [\"read\"]\ntoken_lifetime = \"1h\"";
     Config::bare()
         .server(&format!("state_dir = {state:?}"))
         .token_service("max_tokens_per_client = 10000000")
-        .upstream("api", upstream.address())
+        .upstream("api", upstream)
         .client("lasting", crate::support::config::SECRET, lasting)
         .route("path = \"/hello\"\nscopes = [\"read\"]\nupstream = \"api\"")
 }
@@ -112,8 +110,7 @@ fn kill_in_the_middle(gateway: &Gateway, after: Duration) -> (Round, Instant) {
 #[ignore = "minutes: tests/chaos/run kills"]
 fn killed_while_it_issues_and_revokes() {
     let state = tempfile::tempdir().expect("a folder");
-    let upstream = Upstream::start();
-    let config = config(&upstream, state.path());
+    let config = config(super::load::upstream(), state.path());
     let (mut before_live, mut before_revoked) = (Vec::<String>::new(), Vec::<String>::new());
     let (mut issued, mut revoked, mut lost) = (0, 0, 0);
     let (mut oldest, mut oldest_asked) = (Duration::ZERO, Duration::ZERO);

@@ -1,6 +1,7 @@
 //! Faults by the hundred, run by hand with `tests/chaos/run`: a gateway that is killed while it issues and
 //! revokes, and one that is replaced under load. Each test prints what it has seen.
 
+mod hang;
 mod kills;
 mod load;
 mod upgrades;

@@ -66,6 +66,15 @@ impl Gateway {
         })
     }
 
+    /// Like `start`, with another path to the program, which the gateway uses again for an upgrade.
+    pub(crate) fn start_program(config: &Config, program: &Path) -> Self {
+        Self::spawn(&config.text(), |dir| {
+            let mut command = Command::new(program);
+            command.current_dir(dir).stdin(Stdio::null()).env_remove("RUST_LOG").env("NO_COLOR", "1");
+            command
+        })
+    }
+
     /// Like `start`, with a hard limit on file descriptors.
     pub(crate) fn start_with_files(config: &Config, files: u32) -> Self {
         Self::spawn(&config.text(), |dir| {

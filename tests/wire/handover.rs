@@ -1,9 +1,9 @@
 //! Upgrades: a new process takes over from the running gateway, and clients notice nothing.
 
-use crate::support::gateway::{Guard, Output, run_upgrade};
+use crate::support::gateway::{Guard, Output, finish, program, run_upgrade};
 use crate::support::upstream::echo;
 use crate::support::{
-    Config, Conn, Fixture, Gateway, REVOKE, TOKEN, TestResponse, credentials, get, post_form, raw,
+    Config, Conn, Fixture, Gateway, REVOKE, TOKEN, TestResponse, Upstream, credentials, get, post_form, raw,
 };
 use crate::support::{run, token_of};
 use std::io::{Read, Write};
@@ -248,6 +248,81 @@ fn a_new_process_that_fails_leaves_the_running_gateway_as_it_is_and_the_command_
         fixture.raw(get("/hello", &[&token])).status(200);
     }
     assert!(fixture.gateway.wait(Duration::from_secs(10)).success());
+}
+
+/// A gateway whose program is replaced by one that hangs, and then by the right one again.
+pub(crate) struct Hanging {
+    pub(crate) fixture: Fixture,
+    folder: tempfile::TempDir,
+}
+
+impl Hanging {
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("tollgate");
+        std::os::unix::fs::symlink(program(), &path).expect("a link");
+        let upstream = Upstream::start();
+        let config =
+            Config::standard(upstream.address()).server("shutdown_grace = \"4s\"\nstate_dir = \"state\"");
+        let fixture = Fixture { gateway: Gateway::start_program(&config, &path), upstream };
+        std::fs::remove_file(&path).expect("the link is gone");
+        let script = "#!/bin/sh\necho $$ >\"$0.new\"\nmv \"$0.new\" \"$0.pid\"\nexec sleep 600\n";
+        std::fs::write(&path, script).expect("a script");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).expect("its mode");
+        Self { fixture, folder }
+    }
+
+    /// Starts `tollgate upgrade`, and waits until the new process hangs. Returns the process.
+    pub(crate) fn upgrade(&self, limit: Duration) -> (thread::JoinHandle<Output>, String) {
+        let mut upgrade = std::process::Command::new(program());
+        upgrade.arg("upgrade").current_dir(self.fixture.gateway.dir()).env("NO_COLOR", "1");
+        let upgrade = thread::spawn(move || finish(upgrade, limit));
+        let (file, deadline) =
+            (self.folder.path().join("tollgate.pid"), Instant::now() + Duration::from_secs(20));
+        loop {
+            if let Ok(process) = std::fs::read_to_string(&file) {
+                return (upgrade, process.trim().to_owned());
+            }
+            assert!(Instant::now() < deadline && !upgrade.is_finished(), "no process is started");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Asserts that the running gateway answers, issues and revokes.
+    pub(crate) fn serves(&self) {
+        let token = self.fixture.token("server", "read");
+        self.fixture.raw(get("/hello", &[&bearer(&token)])).status(200);
+        let body = format!("{}&token={token}", credentials("server"));
+        self.fixture.raw(post_form(REVOKE, &[], body)).status(200);
+        self.fixture.raw(get("/hello", &[&bearer(&token)])).status(401);
+    }
+
+    /// Puts the right program back, with which an upgrade succeeds.
+    pub(crate) fn then_upgrades(mut self) {
+        let path = self.folder.path().join("tollgate");
+        std::fs::remove_file(&path).expect("the script is gone");
+        std::os::unix::fs::symlink(program(), &path).expect("a link");
+        let (_, _guard) = run_upgrade(self.fixture.gateway.dir());
+        self.serves();
+        assert!(self.fixture.gateway.wait(Duration::from_secs(10)).success());
+    }
+}
+
+#[test]
+fn while_a_new_process_hangs_the_running_gateway_serves_and_the_command_says_how_it_ended() {
+    let hanging = Hanging::start();
+    let (upgrade, process) = hanging.upgrade(Duration::from_secs(60));
+    for _ in 0..10 {
+        hanging.serves();
+    }
+    assert!(!upgrade.is_finished(), "the command waits for the new process");
+    let killed = std::process::Command::new("kill").args(["-KILL", &process]).status();
+    assert!(killed.expect("kill runs").success());
+    let output = upgrade.join().expect("the command ends");
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(output.stderr.contains("nothing has changed: the new process ended"), "{output:?}");
+    hanging.serves();
+    hanging.then_upgrades();
 }
 
 #[test]

@@ -15,7 +15,7 @@ paths:
 ";
 
 #[test]
-fn what_is_imported_is_checked_and_the_next_import_shows_what_differs() {
+fn an_import_is_checked_and_the_next_one_shows_the_differences() {
     let dir = tempfile::tempdir().expect("a folder");
     let api = dir.path().join("api.yaml");
     fs::write(&api, DESCRIPTION).expect("the description");
@@ -47,7 +47,7 @@ fn what_is_imported_is_checked_and_the_next_import_shows_what_differs() {
 }
 
 #[test]
-fn what_cannot_be_read_is_one_line_and_exit_code_2() {
+fn a_file_that_cannot_be_read_is_one_line_and_exit_code_2() {
     let dir = tempfile::tempdir().expect("a folder");
     fs::write(dir.path().join("broken.yaml"), "openapi: [").expect("a file");
     for (arguments, expected) in [

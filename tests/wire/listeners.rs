@@ -36,7 +36,7 @@ fn every_request_is_redirected_to_its_own_host_path_and_query() {
 }
 
 #[test]
-fn what_names_no_host_or_an_ambiguous_one_is_refused() {
+fn requests_without_a_host_or_with_an_ambiguous_one_are_refused() {
     let gateway = gateway();
     for request in [
         "GET / HTTP/1.1\r\n\r\n",

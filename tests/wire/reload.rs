@@ -17,7 +17,7 @@ const CONNECTIONS: usize = 6;
 /// The minimum number of requests per connection between two changes.
 const BETWEEN: usize = 20;
 
-/// Waits until the gateway has done something, up to the promised time.
+/// Waits until the gateway has done something.
 #[track_caller]
 fn eventually(gateway: &Gateway, what: &str, mut done: impl FnMut() -> bool) {
     let started = Instant::now();

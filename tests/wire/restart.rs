@@ -109,6 +109,45 @@ fn adding_a_client_again_revives_none_of_its_tokens() {
     assert_eq!((status(&fixture, &gone), status(&fixture, &stays)), (401, 200), "added again");
 }
 
+#[test]
+fn a_state_folder_that_other_users_can_change_is_corrected_or_refused() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    let state = tempfile::tempdir().expect("a folder");
+    let set = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("the mode is set");
+    };
+    let mode = |path: &Path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    let (database, elsewhere) = (state.path().join("journal.db"), state.path().join("elsewhere"));
+    let upstream = Upstream::start();
+    set(state.path(), 0o777);
+    let fixture = Fixture { gateway: Gateway::start(&config(&upstream, state.path())), upstream };
+    fixture.gateway.wait_for("was 0777, so other users could have changed or read it");
+    let token = fixture.token("server", "read");
+    let upstream = end(fixture, "TERM");
+    set(&database, 0o644);
+    let fixture = Fixture { gateway: Gateway::start(&config(&upstream, state.path())), upstream };
+    fixture.gateway.wait_for("journal.db was 0644");
+    assert_eq!((mode(state.path()), mode(&database)), (0o755, 0o600));
+    assert_eq!(status(&fixture, &token), 200);
+    let upstream = end(fixture, "TERM");
+
+    // A file that somebody else chooses may hold tokens that nobody has issued.
+    std::fs::rename(&database, &elsewhere).expect("the journal is moved");
+    symlink(&elsewhere, &database).expect("a link");
+    for store in
+        ["", "[store]\nkind = \"journal\"", "[store]\nkind = \"redis\"\nurl = \"redis://127.0.0.1:9\""]
+    {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = format!("{}\n{store}\n", config(&upstream, state.path()).text());
+        std::fs::write(folder.path().join("gateway.toml"), text).expect("gateway.toml");
+        let refused = run(folder.path(), &["run"]);
+        assert_eq!(refused.code, Some(1), "{store}: {refused:?}");
+        assert!(refused.stderr.contains("journal.db is not safe: it is a symbolic link"), "{refused:?}");
+    }
+    assert_eq!(std::fs::read_link(&database).ok().as_deref(), Some(&*elsewhere), "nothing is removed");
+}
+
 /// Changes a gateway.toml with the command line.
 fn edited(text: &str, commands: &[&[&str]]) -> String {
     let folder = tempfile::tempdir().expect("a folder");
@@ -122,7 +161,7 @@ fn edited(text: &str, commands: &[&[&str]]) -> String {
 }
 
 #[test]
-fn what_changes_while_the_gateway_is_stopped_ends_and_narrows_tokens() {
+fn changes_while_the_gateway_is_stopped_end_and_narrow_tokens() {
     let state = tempfile::tempdir().expect("a folder");
     let upstream = Upstream::start();
     let before = config(&upstream, state.path()).text();

@@ -277,7 +277,7 @@ fn the_file_of_an_earlier_version_is_imported_once() {
 }
 
 #[test]
-fn what_a_replaced_process_counts_until_its_end_is_added() {
+fn the_counts_of_a_replaced_process_are_added_until_its_end() {
     let state = tempfile::tempdir().expect("a folder");
     let config = config(state.path()).client("one", SECRET, "scopes = []").server("shutdown_grace = \"4s\"");
     let mut gateway = Gateway::start(&config);

@@ -230,7 +230,7 @@ fn five_callers_move_to_tokens_without_an_outage() {
 }
 
 #[test]
-fn whatever_is_wrong_with_a_token_its_request_passes_without_identity_and_without_credentials() {
+fn requests_with_bad_tokens_pass_without_identity_and_without_credentials() {
     let fixture = Fixture::start(|config| {
         config
             .route("path = \"/shadow\"\nmode = \"shadow\"\nscopes = [\"read\"]\nupstream = \"api\"")

@@ -1,5 +1,6 @@
 -- The load: every request carries the next token of the list. Requests are built once, before the clock runs.
 -- BENCH_TOKENS: a file with one token a line. BENCH_FORM: POST this form instead (then no token is sent).
+-- BENCH_BODY: POST a body of so many bytes with each token; 0 for GET.
 local requests, last = {}, 0
 
 function init()
@@ -9,8 +10,15 @@ function init()
         requests[1] = wrk.format("POST", nil, headers, form)
         return
     end
+    local size = tonumber(os.getenv("BENCH_BODY") or "0")
     for token in io.lines(os.getenv("BENCH_TOKENS")) do
-        requests[#requests + 1] = wrk.format("GET", nil, { Authorization = "Bearer " .. token })
+        local headers = { Authorization = "Bearer " .. token }
+        if size > 0 then
+            headers["Content-Type"] = "text/plain"
+            requests[#requests + 1] = wrk.format("POST", nil, headers, ("x"):rep(size))
+        else
+            requests[#requests + 1] = wrk.format("GET", nil, headers)
+        end
     end
 end
 

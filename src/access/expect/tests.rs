@@ -122,7 +122,7 @@ const TABLE: &[(&str, &str, Option<&str>)] = &[
 ];
 
 #[test]
-fn a_counterexample_is_named_or_there_is_none() {
+fn a_counterexample_is_named_if_there_is_one() {
     for (route, pattern, found) in TABLE {
         let lines = format!(
             "[[routes]]\n{route}\nupstream = \"plain\"\n[[expect]]\nclient = \"report\"\nnever = [\"{pattern}\"]\n"

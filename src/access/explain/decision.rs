@@ -155,7 +155,7 @@ struct Explainer<'a, 'c> {
 
 /// The result of the gateway's function, and its observations.
 struct Decision<'c> {
-    result: Result<Disposition, Refusal>,
+    result: Result<Disposition, Box<Refusal>>,
     route: Option<&'c Route>,
     matched: Option<Arc<route::Route>>,
     canonical_path: Option<String>,
@@ -178,14 +178,14 @@ impl<'c> Explainer<'_, 'c> {
         let result = match self.request.head(token) {
             Ok(parts) => self.authorize(&parts, &mut seen),
             // The HTTP server refuses such a head before the pipeline sees it.
-            Err(text) => Err(Refusal::ambiguous(http::StatusCode::BAD_REQUEST, text)),
+            Err(text) => Err(Refusal::ambiguous(http::StatusCode::BAD_REQUEST, text).into()),
         };
         let route = seen.route.as_ref().and_then(|route| self.config.routes.get(route.index));
         let Seen { canonical_path, route: matched, shadow } = seen;
         Decision { result, route, matched, canonical_path, shadow }
     }
 
-    fn authorize(&self, parts: &Parts, seen: &mut Seen) -> Result<Disposition, Refusal> {
+    fn authorize(&self, parts: &Parts, seen: &mut Seen) -> Result<Disposition, Box<Refusal>> {
         let peer = self.request.from.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let secure = self.request.is_secure();
         let client = ClientConnection {

@@ -1,5 +1,5 @@
-//! The OpenAPI description of the API. The tests generate it from the code and compare it with the file that is served, so
-//! that the program does not carry the generator.
+//! The OpenAPI description of the API. The tests generate it from the code and compare it with the file that
+//! is served, so that the program does not carry the generator.
 
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;

@@ -267,7 +267,7 @@ fn a_commit_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn what_cannot_be_applied_is_undone() {
+fn a_change_that_cannot_be_applied_is_undone() {
     static REFUSES: Mutex2 = Mutex2(Mutex::new(true));
     let desk = Desk::with(TEXT, Gateway { refuses: &REFUSES });
     let ann = actor("ann", Role::Editor);

@@ -118,7 +118,7 @@ fn a_line_that_is_not_toml_is_found_in_its_file() {
 }
 
 #[test]
-fn what_cannot_be_included_is_an_error_of_the_pattern() {
+fn files_that_cannot_be_included_are_errors_of_the_pattern() {
     for (include, kind, text) in [
         ("\"missing.toml\"", ErrorKind::FileUnavailable, "cannot read"),
         ("\"nowhere/*.toml\"", ErrorKind::FileUnavailable, "cannot list the folder"),

@@ -113,7 +113,7 @@ fn broken_toml_is_told_with_its_line_and_so_is_the_rest() {
 }
 
 #[test]
-fn what_a_broken_line_held_is_not_said_to_be_missing() {
+fn keys_on_a_broken_line_are_not_reported_as_missing() {
     let text = "[upstreams.hello]\nservers = [\"http://127.0.0.1:1\" \"http://127.0.0.1:2\"]\n\
                 [[routes]]\npath = \"/\"\nupstream = hello\n";
     let errors = parse(text).unwrap_err();

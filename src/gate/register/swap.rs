@@ -61,7 +61,8 @@ impl Gate {
             }
             None => None,
         };
-        if let Some(lasting) = store.lasting() {
+        // Tokens in a shared store carry what they depend on.
+        if let Some(lasting) = store.lasting().filter(|_| !store.is_shared()) {
             let registration = client.registration.to_bytes();
             if known.is_none_or(|known| known.registration.to_bytes() != registration) {
                 lasting.register(&id, Some(registration));
@@ -85,7 +86,8 @@ impl Gate {
             Changed::Elsewhere => Pending::Ready(Ok(0)),
         };
         self.inner.changed_clients.remove(known.state.id());
-        if let Some(lasting) = self.inner.store.lasting() {
+        let store = &*self.inner.store;
+        if let Some(lasting) = store.lasting().filter(|_| !store.is_shared()) {
             lasting.register(known.state.id(), None);
         }
         ended

@@ -111,7 +111,7 @@ fn a_reload_of_the_new_gate_reaches_tokens_that_the_old_one_issues_after_it_has_
 }
 
 #[test]
-fn what_the_new_settings_do_not_permit_is_not_found() {
+fn tokens_that_the_new_settings_do_not_permit_are_not_found() {
     for (change, write, read) in [
         (vec![a()], true, true),
         (vec![reader()], false, true),

@@ -50,7 +50,7 @@ async fn with_proof(gate: &Gate, proof: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn what_was_accepted_before_a_restart_is_refused_after_it() {
+async fn assertions_that_were_accepted_before_a_restart_are_refused_after_it() {
     let (key, clock) = (TestKey::ed25519(), Arc::new(FakeClock::default()));
     let before = gate_at(&clock, &key);
     let dated = assertion(&key, "1", &format!(r#""iat":{NOW},"exp":{}"#, NOW + 60));

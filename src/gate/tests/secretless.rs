@@ -77,7 +77,7 @@ async fn every_algorithm_gets_a_token() {
 }
 
 #[tokio::test]
-async fn what_rfc_7523_section_3_demands_of_an_assertion() {
+async fn assertions_must_meet_rfc_7523_section_3() {
     let key = TestKey::ed25519();
     let patient = GateSpec {
         throttle: ThrottlePolicy { failures: 100, ..ThrottlePolicy::default() },

@@ -48,7 +48,7 @@ async fn a_secret_that_expired_under_one_id_is_good_under_another() {
 }
 
 #[tokio::test]
-async fn what_was_seen_outlives_a_reload_and_a_restart() {
+async fn the_use_of_secrets_outlives_a_reload_and_a_restart() {
     let before = || {
         spec(vec![client("a", &[("1", "one", None), ("2", "two", None)]), client("b", &[("1", "s", None)])])
     };

@@ -65,7 +65,7 @@ fn identity_is_what_the_gateway_says() {
 }
 
 #[test]
-fn what_is_of_this_connection_or_deceives_the_upstream_goes() {
+fn headers_of_the_connection_and_forged_ones_are_removed() {
     for dropped in [
         &["connection: close"][..],
         &["connection: keep-alive", "keep-alive: timeout=5"],

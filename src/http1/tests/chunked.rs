@@ -39,7 +39,7 @@ fn decode(mut decoder: ChunkedDecoder, wire: &[u8], sizes: &[usize]) -> Result<O
 }
 
 #[test]
-fn chunks_are_read_to_the_letter() {
+fn chunks_are_read_strictly() {
     let whole =
         |data: &str, left: &str| Ok(Some((data.as_bytes().to_vec(), Vec::new(), left.as_bytes().to_vec())));
     let read = |wire: &str, decoder: fn() -> ChunkedDecoder| {
@@ -131,7 +131,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_bring_a_decoder_down(
+    fn no_bytes_break_a_decoder(
         wire in proptest::collection::vec(
             prop_oneof![any::<u8>(), Just(b'\r'), Just(b'\n'), Just(b'1'), Just(b'0'), Just(b';')], 0..200),
         sizes in proptest::collection::vec(1..30_usize, 1..8),

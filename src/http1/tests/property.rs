@@ -34,7 +34,7 @@ fn heads() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn what_both_parsers_accept_of_a_request_they_read_alike(rest in heads()) {
+    fn requests_that_both_parsers_accept_are_read_alike(rest in heads()) {
         let wire = [b"GET / HTTP/1.1\r\n", &*rest, b"\r\n\r\n"].concat();
         let mut spans = RequestSpans::default();
         let Ok(Some(size)) = spans.parse(&wire, LIMITS) else { return Ok(()) };
@@ -49,7 +49,7 @@ proptest! {
     }
 
     #[test]
-    fn what_both_parsers_accept_of_a_response_they_read_alike(rest in heads()) {
+    fn responses_that_both_parsers_accept_are_read_alike(rest in heads()) {
         let wire = [b"HTTP/1.1 200 OK\r\n", &*rest, b"\r\n\r\n"].concat();
         let mut spans = ResponseSpans::default();
         let mut fields = [httparse::EMPTY_HEADER; 100];

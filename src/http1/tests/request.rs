@@ -69,7 +69,7 @@ fn targets() {
 }
 
 #[test]
-fn what_two_servers_might_read_in_two_ways_is_refused() {
+fn ambiguous_requests_are_refused() {
     use RequestFault::*;
     for (wire, fault) in [
         ("GET / HTTP/1.1\n\n", BareLineFeed),

@@ -15,7 +15,7 @@ fn response(wire: &str, expected: ResponseExpectation) -> Result<(ResponseFramin
 }
 
 #[test]
-fn where_a_response_ends_and_whether_the_connection_outlives_it() {
+fn framing_and_persistence_of_responses() {
     use ResponseFraming::*;
     for (wire, expected, framing, persistent) in [
         ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", GET, Length(5), true),
@@ -69,7 +69,7 @@ fn where_a_response_ends_and_whether_the_connection_outlives_it() {
 }
 
 #[test]
-fn responses_that_are_none() {
+fn invalid_responses_are_refused() {
     for (wire, fault) in [
         ("HTTP/2.0 200 OK\r\n\r\n", ResponseFault::NotHttp),
         ("SSH-2.0-OpenSSH\r\n\r\n", ResponseFault::NotHttp),

@@ -156,7 +156,7 @@ fn a_second_import_shows_only_what_differs() {
 }
 
 #[test]
-fn what_is_no_description_is_refused_with_its_reason() {
+fn files_that_are_not_descriptions_are_refused_with_the_reason() {
     let error = |text: &str| openapi::import(text, &Options::default()).unwrap_err().to_string();
     assert_eq!(
         error("paths: {}"),

@@ -116,7 +116,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_escaped_comes_back(value in "[ -~é\\n]{1,20}") {
+    fn escaped_names_are_read_back(value in "[ -~é\\n]{1,20}") {
         let escaped: String = value.bytes().map(|byte| format!("\\{byte:02x}")).collect();
         prop_assert_eq!(values(&format!("CN={escaped},O=b")), Ok(vec![value, "b".to_owned()]));
     }

@@ -62,8 +62,8 @@ impl Lease {
         Self { token: None }
     }
 
-    /// Decides like [`decide`](super::decide), on a record that stays in the store. It also writes the client of
-    /// the token into `identity`, for a refusal too.
+    /// Decides like [`decide`](super::decide), on a record that stays in the store. It also writes the client
+    /// of the token into `identity`, for a refusal too.
     ///
     /// # Errors
     /// Those of [`decide`](super::decide).

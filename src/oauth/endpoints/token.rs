@@ -28,7 +28,7 @@ pub(crate) const PARAMETERS: [&str; 7] = [
 /// A request for a token, not yet verified.
 #[derive(Debug)]
 pub(crate) struct TokenRequest {
-    grant_type: String,
+    is_client_credentials: bool,
     scope: Option<String>,
     /// The resource that the token is for (RFC 8707 §2). There is only one, because each of two resources
     /// could use the token at the other, and because RFC 6749 §3.2 allows every parameter once.
@@ -41,11 +41,12 @@ impl TokenRequest {
     /// # Errors
     /// `invalid_request` without a `grant_type`, and the errors of [`ClientAuth::of`].
     pub(crate) fn read(headers: &HeaderMap, form: &Form<'_>) -> Result<(ClientAuth, Self), TokenError> {
-        let grant_type =
-            form.value("grant_type").ok_or(TokenError::InvalidRequest("grant_type is missing"))?.to_owned();
+        let grant_type = form.value("grant_type");
+        let grant_type = grant_type.ok_or(TokenError::InvalidRequest("grant_type is missing"))?;
+        let is_client_credentials = grant_type == "client_credentials";
         let auth = ClientAuth::of(headers, form)?;
         let owned = |name| form.value(name).map(str::to_owned);
-        Ok((auth, Self { grant_type, scope: owned("scope"), resource: owned("resource") }))
+        Ok((auth, Self { is_client_credentials, scope: owned("scope"), resource: owned("resource") }))
     }
 
     /// Returns the scopes that an authenticated client gets.
@@ -53,7 +54,7 @@ impl TokenRequest {
     /// # Errors
     /// `unsupported_grant_type`, `unauthorized_client` or `invalid_scope`, in this order.
     pub(crate) fn granted_scopes(&self, policy: &ClientPolicy) -> Result<Scopes, TokenError> {
-        if self.grant_type != "client_credentials" {
+        if !self.is_client_credentials {
             return Err(TokenError::UnsupportedGrantType);
         }
         if !policy.capabilities.client_credentials {

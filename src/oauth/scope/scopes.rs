@@ -138,7 +138,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn grammar_is_rfc_6749_3_3_to_the_letter() {
+    fn grammar_is_that_of_rfc_6749_3_3() {
         let good = [("read", "read"), ("read write", "read write"), ("a a b a", "a b"), ("!#[]~", "!#[]~")];
         for (text, wire) in good {
             assert_eq!(Scopes::parse(text).map(|s| s.to_string()), Ok(wire.to_owned()), "{text:?}");

@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
+use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version};
 use http_body_util::Full;
 
@@ -177,19 +178,18 @@ impl<I: Socket> Client<I> {
     /// Writes a local response. Returns the number of body bytes.
     pub(crate) fn respond(
         &mut self,
-        response: &Response<Full<Bytes>>,
+        response: Response<Full<Bytes>>,
         request_id: Option<&[u8]>,
         close: bool,
     ) -> u64 {
         if close || !self.is_reusable() {
             self.close();
         }
-        let body = response::body(response);
-        let (status, headers) = (response.status(), response.headers());
+        let (Parts { status, headers, .. }, body) = response::split(response);
         let bodiless = status == StatusCode::NO_CONTENT;
         let out = self.out();
         write_status_line(out, status, status.canonical_reason().unwrap_or("Unknown").as_bytes());
-        for (name, value) in headers {
+        for (name, value) in &headers {
             let is_replaced = *name == CONTENT_LENGTH || request_id.is_some() && *name == REQUEST_ID.name;
             if *name != CONNECTION && !is_replaced {
                 out.add(name, value.as_bytes());

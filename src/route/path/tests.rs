@@ -61,7 +61,7 @@ fn only_escapes_are_rewritten() {
 }
 
 #[test]
-fn flags_tell_what_a_route_has_to_allow() {
+fn flags_name_what_a_route_has_to_allow() {
     for (raw, semicolon, slash, reserved) in [
         ("/a;b", true, false, false),
         ("/a;jsessionid=1/b", true, false, false),

@@ -178,7 +178,7 @@ fn a_proxy_header_names_the_client() {
 }
 
 #[test]
-fn a_handshake_that_does_not_come_is_not_waited_for() {
+fn a_client_that_sends_no_handshake_is_disconnected() {
     let state = tempfile::tempdir().unwrap();
     let limits = Limits { handshake_timeout: Duration::from_millis(200), ..Limits::default() };
     let server = Running::start(ServerOptions { limits, ..tls(state.path()) });

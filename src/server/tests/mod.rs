@@ -86,7 +86,7 @@ impl<F: Fn(Version, &str, &ConnInfo) -> Answer + Send + Sync + 'static> Handler 
         let Some(head) = client.head() else { return client.close() };
         let (facts, answer) = (head.facts().ok(), (self.0)(head.version(), head.path(), connection));
         client.begin(facts);
-        client.respond(&answer.await, None, false);
+        client.respond(answer.await, None, false);
         if client.flush().await.is_err() {
             client.close();
         }

@@ -11,8 +11,11 @@ pub(super) const REVOKED: u8 = 2;
 pub(super) const EPOCH: u8 = 3;
 pub(super) const USED: u8 = 4;
 
-/// The length of the checksum before every blob: the CRC-32 of the kind and of the rest of the blob.
+/// The length of the checksum before every blob. It is the CRC-32 of the kind of the row, of the time from
+/// its base until it has no effect any more, and of the rest of the blob.
 const CHECKSUM: usize = 4;
+/// The kind of a grant in its checksum. Grants are in a table of their own.
+const GRANT: u8 = 0;
 /// The bytes of a token: its digest, its grant, and when it was issued after the base of the row.
 pub(super) const ISSUED_SIZE: usize = 28;
 /// The bytes of a revocation: the digest of the token.
@@ -117,18 +120,18 @@ impl Batch {
                 blob.extend_from_slice(&grant.to_be_bytes());
                 blob.extend_from_slice(&offset(*issued, base));
             }
-            rows.push(Row { kind: ISSUED, base, until, blob: seal(ISSUED, blob) });
+            rows.push(Row::new(ISSUED, base, until, blob));
         }
         if let Some(until) = self.revoked.iter().map(|(_, until)| *until).max() {
             let mut blob = begin(self.revoked.len() * REVOKED_SIZE);
             self.revoked.iter().for_each(|(token, _)| blob.extend_from_slice(&token.to_bytes()));
-            rows.push(Row { kind: REVOKED, base: 0, until, blob: seal(REVOKED, blob) });
+            rows.push(Row::new(REVOKED, 0, until, blob));
         }
         for Epoch { client, epoch, until } in &self.epochs {
             let mut blob = begin(4 + client.len());
             blob.extend_from_slice(&epoch.to_be_bytes());
             blob.extend_from_slice(client.as_bytes());
-            rows.push(Row { kind: EPOCH, base: 0, until: *until, blob: seal(EPOCH, blob) });
+            rows.push(Row::new(EPOCH, 0, *until, blob));
         }
         let ends = || self.used.iter().map(|(_, until)| *until);
         if let (Some(base), Some(until)) = (ends().min(), ends().max()) {
@@ -137,9 +140,27 @@ impl Batch {
                 blob.extend_from_slice(&name.to_bytes());
                 blob.extend_from_slice(&offset(*until, base));
             }
-            rows.push(Row { kind: USED, base, until, blob: seal(USED, blob) });
+            rows.push(Row::new(USED, base, until, blob));
         }
         rows
+    }
+}
+
+impl Row {
+    /// Makes a row from a blob that [`begin`] has begun.
+    fn new(kind: u8, base: i64, until: i64, mut blob: Vec<u8>) -> Self {
+        let checksum = checksum(kind, until.wrapping_sub(base), &blob[CHECKSUM..]);
+        blob[..CHECKSUM].copy_from_slice(&checksum);
+        Self { kind, base, until, blob }
+    }
+}
+
+impl GrantRow {
+    /// Returns the blob of the row.
+    pub(super) fn blob(&self) -> Vec<u8> {
+        let mut blob = checksum(GRANT, self.id.cast_signed(), &self.bytes).to_vec();
+        blob.extend_from_slice(&self.bytes);
+        blob
     }
 }
 
@@ -153,21 +174,22 @@ fn begin(size: usize) -> Vec<u8> {
     blob
 }
 
-fn seal(kind: u8, mut blob: Vec<u8>) -> Vec<u8> {
-    let checksum = checksum(kind, &blob[CHECKSUM..]);
-    blob[..CHECKSUM].copy_from_slice(&checksum);
-    blob
-}
-
-fn checksum(kind: u8, content: &[u8]) -> [u8; CHECKSUM] {
+fn checksum(kind: u8, number: i64, content: &[u8]) -> [u8; CHECKSUM] {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&[kind]);
+    hasher.update(&number.to_be_bytes());
     hasher.update(content);
     hasher.finalize().to_be_bytes()
 }
 
+/// Returns the stored form of a grant, or `None` if the checksum of its blob does not match.
+pub(super) fn open_grant(id: u64, blob: &[u8]) -> Option<&[u8]> {
+    let (sum, bytes) = blob.split_at_checked(CHECKSUM)?;
+    (sum == checksum(GRANT, id.cast_signed(), bytes)).then_some(bytes)
+}
+
 /// Returns the content of a blob, or `None` if its checksum does not match.
-pub(super) fn open(kind: u8, blob: &[u8]) -> Option<&[u8]> {
+pub(super) fn open(kind: u8, base: i64, until: i64, blob: &[u8]) -> Option<&[u8]> {
     let (sum, content) = blob.split_at_checked(CHECKSUM)?;
     let size = match kind {
         ISSUED => ISSUED_SIZE,
@@ -176,7 +198,8 @@ pub(super) fn open(kind: u8, blob: &[u8]) -> Option<&[u8]> {
         EPOCH => 1,
         _ => return None,
     };
-    (sum == checksum(kind, content) && content.len().is_multiple_of(size)).then_some(content)
+    (sum == checksum(kind, until.wrapping_sub(base), content) && content.len().is_multiple_of(size))
+        .then_some(content)
 }
 
 /// Iterates over the tokens of a row: digest, grant, and when each was issued.
@@ -211,4 +234,14 @@ fn digest(entry: &[u8; ISSUED_SIZE]) -> TokenDigest {
 
 fn after(entry: &[u8], at: usize) -> i64 {
     u32::from_be_bytes(std::array::from_fn(|byte| entry[at + byte])).into()
+}
+
+/// Returns the blob of a row of an earlier version of the format with the checksum of this one, or `None` if
+/// its own checksum does not match.
+pub(super) fn renew(kind: u8, base: i64, until: i64, blob: &[u8]) -> Option<Vec<u8>> {
+    let (sum, content) = blob.split_at_checked(CHECKSUM)?;
+    let mut earlier = crc32fast::Hasher::new();
+    earlier.update(&[kind]);
+    earlier.update(content);
+    (sum == earlier.finalize().to_be_bytes()).then(|| Row::new(kind, base, until, blob.to_vec()).blob)
 }

@@ -14,6 +14,10 @@ pub enum JournalError {
     InUse(PathBuf),
     /// The file was written by another version of this program, or by another program.
     Version(PathBuf, i64),
+    /// The file has an earlier version of the format, and a gateway that writes this version has it open.
+    Earlier(PathBuf, i64),
+    /// A file or folder of the journal can be changed by other users of the machine, for the reason given.
+    Unsafe(PathBuf, String),
     /// SQLite cannot use the file.
     Sqlite(PathBuf, rusqlite::Error),
     /// The content of the file is damaged.
@@ -48,6 +52,12 @@ impl fmt::Display for JournalError {
                 "{} was written by another version of this program ({version}): use that version, or move the file away",
                 path.display()
             ),
+            Self::Earlier(path, version) => write!(
+                f,
+                "the running gateway writes {} in an earlier format ({version}): restart it instead of upgrading it",
+                path.display()
+            ),
+            Self::Unsafe(path, reason) => write!(f, "{} is not safe: {reason}", path.display()),
             Self::Sqlite(path, error) => write!(f, "cannot use {}: {error}", path.display()),
             Self::Damaged(path, what) => write!(f, "{} is damaged: {what}", path.display()),
         }
@@ -59,7 +69,12 @@ impl Error for JournalError {
         match self {
             Self::Io(_, error) => Some(error),
             Self::Sqlite(_, error) => Some(error),
-            Self::Network(..) | Self::InUse(_) | Self::Version(..) | Self::Damaged(..) => None,
+            Self::Network(..)
+            | Self::InUse(_)
+            | Self::Version(..)
+            | Self::Earlier(..)
+            | Self::Unsafe(..)
+            | Self::Damaged(..) => None,
         }
     }
 }

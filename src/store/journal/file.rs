@@ -14,9 +14,11 @@ use crate::state_file;
 use crate::store::journal::batch::{Batch, ClientRow, EPOCH, ISSUED, REVOKED};
 use crate::store::journal::boot::Moment;
 use crate::store::journal::client_rows;
+use crate::store::journal::earlier;
 use crate::store::journal::error::JournalError;
 use crate::store::journal::network;
 use crate::store::journal::own_rows::OwnRows;
+use crate::store::journal::ownership;
 use crate::store::journal::usage;
 
 /// The name of the file in its folder. SQLite adds `-wal` and `-shm`.
@@ -24,10 +26,7 @@ pub(super) const NAME: &str = "journal.db";
 /// The name of the file that is locked while a gateway has the journal open.
 pub(crate) const LOCK: &str = "journal.lock";
 /// The version of the format that this program writes (`PRAGMA user_version`).
-const VERSION: i64 = 2;
-/// The previous version of the format, which has no table of clients. Such a file is upgraded when it is
-/// opened.
-const WITHOUT_CLIENTS: i64 = 1;
+pub(super) const VERSION: i64 = 3;
 /// How long a writer waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(2);
 /// The maximum number of rows that one compaction deletes, so that other writers do not wait long.
@@ -35,7 +34,6 @@ const COMPACT_ROWS: i64 = 512;
 /// The maximum number of free pages that one compaction returns to the file system.
 const COMPACT_PAGES: i64 = 256;
 
-const CLIENTS: &str = "CREATE TABLE clients (id TEXT PRIMARY KEY, registration BLOB NOT NULL) WITHOUT ROWID;";
 const SCHEMA: &str = "
     CREATE TABLE batches (
         seq INTEGER PRIMARY KEY,
@@ -53,6 +51,7 @@ const SCHEMA: &str = "
         wall INTEGER NOT NULL,
         created INTEGER NOT NULL
     );
+    CREATE TABLE clients (id TEXT PRIMARY KEY, registration BLOB NOT NULL) WITHOUT ROWID;
 ";
 
 /// The journal's file, open for writing.
@@ -77,13 +76,16 @@ impl JournalFile {
         if let Some(kind) = network::kind(folder).map_err(|error| unusable(folder, error))? {
             return Err(JournalError::Network(folder.to_owned(), kind));
         }
+        ownership::check(folder, &[NAME, "journal.db-wal", "journal.db-shm", LOCK])?;
         let (path, lock_path) = (folder.join(NAME), folder.join(LOCK));
         let create = |path: &Path| {
-            let file =
-                OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-            file.map_err(|error| unusable(path, error))
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false).mode(0o600);
+            let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+            options.custom_flags(no_link).open(path).map_err(|error| unusable(path, error))
         };
         let own = Arc::<OwnRows>::default();
+        let is_shared = lock.is_some();
         let lock = match lock {
             // This is a duplicate of the descriptor that holds the lock. The lock is released when the last
             // duplicate is closed.
@@ -108,8 +110,12 @@ impl JournalFile {
         prepare(&connection).map_err(sqlite)?;
         match version(&connection).map_err(sqlite)? {
             VERSION => {}
-            WITHOUT_CLIENTS => add_clients(&connection, "").map_err(sqlite)?,
-            version => return Err(JournalError::Version(path, version)),
+            version if !earlier::is_known(version) => return Err(JournalError::Version(path, version)),
+            version if is_shared => return Err(JournalError::Earlier(path, version)),
+            version => match earlier::convert(&connection, version, VERSION).map_err(sqlite)? {
+                true => log::info!("{} is in the format of this version now", path.display()),
+                false => return Err(JournalError::Damaged(path, "the checksum of a row is wrong")),
+            },
         }
         usage::prepare(&connection).map_err(sqlite)?;
         client_rows::prepare(&connection).map_err(sqlite)?;
@@ -148,7 +154,7 @@ impl JournalFile {
             let mut insert =
                 write.prepare("INSERT OR REPLACE INTO grants (id, until, blob) VALUES (?1, ?2, ?3)")?;
             for grant in &batch.grants {
-                insert.execute(params![grant.id.cast_signed(), grant.until, grant.bytes])?;
+                insert.execute(params![grant.id.cast_signed(), grant.until, grant.blob()])?;
             }
         }
         for id in &batch.ended {
@@ -240,15 +246,11 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     // Another thread runs the checkpoint, so that no batch waits for it.
     connection.query_row("PRAGMA wal_autocheckpoint = 0", [], |_| Ok(()))?;
     if tables == 0 {
-        add_clients(connection, SCHEMA)?;
+        // One transaction: if the process is killed here, the file stays empty.
+        let create = format!("BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;");
+        connection.execute_batch(&create)?;
     }
     Ok(())
-}
-
-/// Adds the table of clients, runs the changes in `others` first, and sets the version of the file.
-fn add_clients(connection: &Connection, others: &str) -> rusqlite::Result<()> {
-    // The upgrade is one transaction: if the process is killed here, the file stays as it was.
-    connection.execute_batch(&format!("BEGIN; {others} {CLIENTS} PRAGMA user_version = {VERSION}; COMMIT;"))
 }
 
 /// Opens a database whose log is checkpointed from time to time.
@@ -298,7 +300,8 @@ pub(super) fn open_to_read(folder: &Path) -> Result<Option<(Connection, PathBuf)
     connection.busy_timeout(BUSY).map_err(sqlite)?;
     let version = version(&connection).map_err(sqlite)?;
     match version {
-        VERSION | WITHOUT_CLIENTS => Ok(Some((connection, path))),
+        VERSION => Ok(Some((connection, path))),
+        version if earlier::is_known(version) => Ok(Some((connection, path))),
         // A gateway is creating the file at this moment, and the file is still empty.
         0 => Ok(None),
         version => Err(JournalError::Version(path, version)),

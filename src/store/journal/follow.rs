@@ -92,13 +92,14 @@ impl Follower {
     fn read(&mut self, own: &OwnRows, now: i64, target: &Target<'_>) -> rusqlite::Result<Option<i64>> {
         let Self { connection, seen, grants, .. } = self;
         let mut loaded = Loaded::default();
-        let mut statement =
-            connection.prepare("SELECT seq, kind, base, blob FROM batches WHERE seq > ?1 ORDER BY seq")?;
+        let mut statement = connection
+            .prepare("SELECT seq, kind, base, until, blob FROM batches WHERE seq > ?1 ORDER BY seq")?;
         let mut rows = statement.query([*seen])?;
         while let Some(row) = rows.next()? {
             let (seq, kind, base): (i64, u8, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
             if !own.contain(seq) {
-                let Some(content) = batch::open(kind, row.get_ref(3)?.as_blob()?) else { return Ok(None) };
+                let content = batch::open(kind, base, row.get(3)?, row.get_ref(4)?.as_blob()?);
+                let Some(content) = content else { return Ok(None) };
                 if kind == batch::ISSUED {
                     for (_, id, _) in batch::issued(content, base) {
                         if let std::collections::hash_map::Entry::Vacant(vacant) = grants.entry(id)
@@ -130,5 +131,5 @@ fn read_grant(
     let mut statement = connection.prepare("SELECT blob, until FROM grants WHERE id = ?1")?;
     let row: Option<(Vec<u8>, i64)> =
         statement.query_row([id.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    Ok(row.and_then(|(blob, until)| Some((grant(&blob, target)?, until))))
+    Ok(row.and_then(|(blob, until)| Some((grant(id, &blob, target)?, until))))
 }

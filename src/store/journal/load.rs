@@ -106,7 +106,7 @@ fn grants(
         if until <= now.boot {
             return Ok(true);
         }
-        let Some(grant) = grant(row.get_ref(2)?.as_blob()?, target) else { return Ok(false) };
+        let Some(grant) = grant(id, row.get_ref(2)?.as_blob()?, target) else { return Ok(false) };
         loaded.grants.keep(&grant, id, until);
         grants.insert(id, grant);
         Ok(true)
@@ -124,17 +124,17 @@ fn registrations(file: &JournalFile) -> Result<HashMap<ClientId, Vec<u8>>, Journ
     Ok(registrations)
 }
 
-/// Reads a grant. Returns `None` if the bytes are damaged.
-pub(super) fn grant(bytes: &[u8], target: &Target<'_>) -> Option<Arc<Grant>> {
-    let stored = StoredGrant::from_bytes(bytes)?;
+/// Reads the blob of a grant. Returns `None` if it is damaged.
+pub(super) fn grant(id: u64, blob: &[u8], target: &Target<'_>) -> Option<Arc<Grant>> {
+    let stored = StoredGrant::from_bytes(batch::open_grant(id, blob)?)?;
     // No token was issued in an epoch that had not begun.
     target.interner.client(&stored.client).advance_to(stored.epoch);
     Some(target.interner.grant(&stored))
 }
 
 fn epochs(file: &JournalFile, target: &Target<'_>) -> Result<(), JournalError> {
-    each(file, &format!("SELECT kind, base, blob FROM batches WHERE kind = {EPOCH}"), |row| {
-        let content = batch::open(EPOCH, row.get_ref(2)?.as_blob()?);
+    each(file, &format!("SELECT base, until, blob FROM batches WHERE kind = {EPOCH}"), |row| {
+        let content = batch::open(EPOCH, row.get(0)?, row.get(1)?, row.get_ref(2)?.as_blob()?);
         Ok(content.is_some_and(|content| epoch(content, target)))
     })
 }
@@ -155,10 +155,11 @@ fn replay(
     grants: &HashMap<u64, Arc<Grant>>,
     loaded: &mut Loaded,
 ) -> Result<(), JournalError> {
-    each(file, "SELECT kind, base, blob, seq FROM batches ORDER BY seq", |row| {
+    each(file, "SELECT kind, base, until, blob, seq FROM batches ORDER BY seq", |row| {
         let (kind, base): (u8, i64) = (row.get(0)?, row.get(1)?);
-        let Some(content) = batch::open(kind, row.get_ref(2)?.as_blob()?) else { return Ok(false) };
-        loaded.last_row = row.get(3)?;
+        let content = batch::open(kind, base, row.get(2)?, row.get_ref(3)?.as_blob()?);
+        let Some(content) = content else { return Ok(false) };
+        loaded.last_row = row.get(4)?;
         Ok(apply(kind, base, content, now.boot, target, grants, loaded))
     })
 }

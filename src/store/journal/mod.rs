@@ -4,6 +4,7 @@ mod batch;
 mod boot;
 mod client_rows;
 mod client_table;
+mod earlier;
 mod error;
 mod file;
 mod follow;
@@ -13,6 +14,7 @@ mod load;
 mod network;
 mod open;
 mod own_rows;
+mod ownership;
 mod report;
 #[cfg(feature = "redis")]
 mod revocations;
@@ -32,6 +34,8 @@ use std::fs::File;
 use std::path::Path;
 #[cfg(any(feature = "gateway", feature = "redis"))]
 use std::path::PathBuf;
+#[cfg(feature = "gateway")]
+use std::sync::atomic::Ordering;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -125,6 +129,8 @@ pub struct Journal {
     offset: i64,
     /// When the last token expires, on the journal's clock.
     last_expiry: AtomicI64,
+    /// Whether tokens wait for their write while the disk is slow.
+    tokens_wait: AtomicBool,
 }
 
 impl Journal {
@@ -140,6 +146,14 @@ impl Journal {
     /// or if the file cannot be used.
     pub fn open(folder: &Path, max_tokens: usize, clock: Arc<dyn Clock>) -> Result<Self, JournalError> {
         Self::open_on(folder, max_tokens, clock, Arc::new(SystemBoot))
+    }
+
+    /// Lets the insertion of a token wait for its write while the disk is slow, so that a killed process
+    /// loses no more than the tokens of the last 10 ms. A caller that cannot wait would get
+    /// [`StoreError::Unavailable`] then.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn let_tokens_wait(&self) {
+        self.tokens_wait.store(true, Ordering::Relaxed);
     }
 
     /// Writes everything that was issued before this call.

@@ -97,7 +97,9 @@ impl Journal {
         let shared = Arc::<Shared>::default();
         let path = file.path().to_owned();
         let to_write = Arc::clone(&shared);
-        let syncer = Syncer::start(&path)?;
+        let restarts = Arc::clone(&shared);
+        let around_restart = move |restart: &mut dyn FnMut()| restarts.while_restarting(restart);
+        let syncer = Syncer::start(&path, Box::new(around_restart))?;
         let writer = std::thread::Builder::new()
             .name("tollgate-journal".to_owned())
             .spawn(move || writer::run(&to_write, file, syncer, &clocks))
@@ -123,6 +125,7 @@ impl Journal {
             on_found: OnceLock::new(),
             offset,
             last_expiry: AtomicI64::new(last_expiry),
+            tokens_wait: AtomicBool::new(false),
         })
     }
 }

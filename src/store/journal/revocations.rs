@@ -52,17 +52,18 @@ impl Journal {
         let now = self.boot.boot_millis();
         let mut revoked = Vec::new();
         let mut read = |row: &Row<'_>| -> rusqlite::Result<()> {
-            let until: i64 = row.get(0)?;
-            if until <= now {
+            let (base, end): (i64, i64) = (row.get(0)?, row.get(1)?);
+            if end <= now {
                 return Ok(());
             }
-            let until = Millis::new(u64::try_from(until - self.offset).unwrap_or(0));
-            let content = batch::open(REVOKED, row.get_ref(1)?.as_blob()?);
+            let until = Millis::new(u64::try_from(end - self.offset).unwrap_or(0));
+            let content = batch::open(REVOKED, base, end, row.get_ref(2)?.as_blob()?);
             revoked.extend(content.into_iter().flat_map(batch::revoked).map(|token| (token, until)));
             Ok(())
         };
         let mut all = || {
-            let mut statement = connection.prepare("SELECT until, blob FROM batches WHERE kind = ?1")?;
+            let mut statement =
+                connection.prepare("SELECT base, until, blob FROM batches WHERE kind = ?1")?;
             let mut rows = statement.query([REVOKED])?;
             while let Some(row) = rows.next()? {
                 read(row)?;

@@ -51,17 +51,20 @@ impl TokenStore for Journal {
             batch.grants.extend(row);
             batch.issued.push(Issued { token, grant, issued, expires });
         };
-        if self.following.is_active() {
+        let written = if self.following.is_active() {
             // The client may present the token to the other process at once.
-            let written = self.shared.add_for_good(add);
-            return Pending::Wait(Box::pin(async move {
-                written.await.inspect_err(|_| {
-                    self.memory.remove(&token);
-                })
-            }));
-        }
-        self.shared.add(add);
-        Pending::Ready(Ok(()))
+            self.shared.add_for_good(add)
+        } else if self.tokens_wait.load(Ordering::Relaxed) && self.shared.is_late() {
+            self.shared.add_until_written(add)
+        } else {
+            self.shared.add(add);
+            return Pending::Ready(Ok(()));
+        };
+        Pending::Wait(Box::pin(async move {
+            written.await.inspect_err(|_| {
+                self.memory.remove(&token);
+            })
+        }))
     }
 
     fn revoke(&self, token: TokenDigest) -> Pending<'_, Result<Option<Record>, StoreError>> {

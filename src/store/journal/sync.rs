@@ -24,6 +24,9 @@ const RESTART_FROM: u64 = 16 << 20;
 /// The waiters for a sync.
 pub(super) type Waiting = Vec<oneshot::Sender<()>>;
 
+/// A callback that runs the restart of the log that it gets. The first write after that is slow.
+pub(super) type AroundRestart = Box<dyn Fn(&mut dyn FnMut()) + Send>;
+
 /// A handle that asks the thread for a sync.
 pub(super) struct Syncer {
     asked: Sender<Waiting>,
@@ -33,13 +36,14 @@ pub(super) struct Syncer {
 
 impl Syncer {
     /// Starts the thread, for the log of this database.
-    pub(super) fn start(database: &Path) -> Result<Self, JournalError> {
+    pub(super) fn start(database: &Path, around_restart: AroundRestart) -> Result<Self, JournalError> {
         let (asked, requests) = channel();
         let failed = Arc::<AtomicBool>::default();
         let mut work = Work {
             database: database.to_owned(),
             log: beside(database, "-wal"),
             connection: None,
+            around_restart,
             failed: Arc::clone(&failed),
         };
         let thread = Builder::new().name("tollgate-sync".to_owned()).spawn(move || work.run(&requests));
@@ -76,6 +80,7 @@ struct Work {
     log: PathBuf,
     /// The connection, opened at the first checkpoint.
     connection: Option<Connection>,
+    around_restart: AroundRestart,
     failed: Arc<AtomicBool>,
 }
 
@@ -116,7 +121,7 @@ impl Work {
         if let Some(connection) = &self.connection {
             let _ = checkpoint(connection, "PASSIVE");
             if size >= RESTART_FROM {
-                let _ = checkpoint(connection, "TRUNCATE");
+                (self.around_restart)(&mut || drop(checkpoint(connection, "TRUNCATE")));
             }
         }
     }
@@ -130,7 +135,7 @@ mod tests {
     fn nobody_is_answered_after_a_sync_has_failed_until_all_is_safe_again() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("journal.db");
-        let syncer = Syncer::start(&database).unwrap();
+        let syncer = Syncer::start(&database, Box::new(|restart| restart())).unwrap();
         let sync = || {
             let (sender, done) = oneshot::channel();
             syncer.sync(vec![sender]);

@@ -161,19 +161,114 @@ fn expired_rows_are_deleted_and_two_gateways_do_not_share_a_folder() {
 }
 
 #[test]
-fn a_file_of_another_version_is_refused_and_one_that_is_none_is_set_aside() {
+fn a_file_of_another_version_is_refused_and_a_foreign_one_is_set_aside() {
     let folder = tempfile::tempdir().unwrap();
     let clock = clock(WALL);
     let open = || Journal::open_on(folder.path(), 100, clock.clone(), FakeBoot::new("a", 1_000));
     drop(open().unwrap());
     let file = rusqlite::Connection::open(folder.path().join(file::NAME)).unwrap();
-    file.pragma_update(None, "user_version", 3).unwrap();
+    file.pragma_update(None, "user_version", file::VERSION + 1).unwrap();
     drop(file);
     let error = open().unwrap_err();
-    assert!(matches!(error, JournalError::Version(_, 3)) && error.to_string().contains("another version"));
+    assert!(
+        matches!(error, JournalError::Version(_, version) if version > file::VERSION)
+            && error.to_string().contains("another version")
+    );
     std::fs::write(folder.path().join(file::NAME), [b'x'; 8_192]).unwrap();
     let journal = open().unwrap();
     assert!(journal.is_empty() && folder.path().join("journal.db.damaged").exists());
+}
+
+#[test]
+fn a_damaged_row_is_noticed_whatever_is_damaged() {
+    let clock = clock(WALL);
+    let damages = [
+        "UPDATE grants SET blob = CAST(blob || x'00' AS BLOB)",
+        "UPDATE grants SET id = id + 100",
+        "UPDATE batches SET until = until + 1 WHERE kind = 2",
+        "UPDATE batches SET base = base + 1 WHERE kind = 1",
+        "UPDATE batches SET blob = zeroblob(length(blob)) WHERE kind = 1",
+        "UPDATE batches SET kind = 1 WHERE kind = 2",
+    ];
+    for damage in damages {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Journal::open_on(folder.path(), 100, clock.clone(), FakeBoot::new("a", 1_000)).unwrap();
+        let journal = open();
+        issue(&journal, 1, 600, clock.now());
+        issue(&journal, 2, 600, clock.now());
+        assert!(block_on(journal.revoke(token(1))).unwrap().is_some());
+        drop(journal);
+        let file = rusqlite::Connection::open(folder.path().join(file::NAME)).unwrap();
+        assert!(file.execute(damage, []).unwrap() > 0, "{damage}");
+        drop(file);
+        assert!(open().is_empty(), "{damage}");
+        assert!(folder.path().join("journal.db.damaged").exists(), "{damage}");
+    }
+}
+
+#[test]
+fn a_file_of_an_earlier_version_is_converted_and_keeps_what_it_has() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock(WALL));
+    let open = || Journal::open_on(folder.path(), 1_000, clock.clone(), FakeBoot::new("a", 1_000)).unwrap();
+    let journal = open();
+    for number in 0..700 {
+        issue(&journal, number, 600, clock.now());
+        block_on(journal.flush()).unwrap();
+    }
+    assert!(block_on(journal.revoke(token(7))).unwrap().is_some());
+    drop(journal);
+    // The second version had no checksum of grants, and that of other rows was of the kind and the content.
+    let file = rusqlite::Connection::open(folder.path().join(file::NAME)).unwrap();
+    let rows: Vec<(i64, u8, Vec<u8>)> = {
+        let mut rows = file.prepare("SELECT seq, kind, blob FROM batches").unwrap();
+        let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    for (seq, kind, mut blob) in rows {
+        let mut sum = crc32fast::Hasher::new();
+        sum.update(&[kind]);
+        sum.update(&blob[4..]);
+        blob[..4].copy_from_slice(&sum.finalize().to_be_bytes());
+        file.execute("UPDATE batches SET blob = ?2 WHERE seq = ?1", rusqlite::params![seq, blob]).unwrap();
+    }
+    file.execute("UPDATE grants SET blob = substr(blob, 5)", []).unwrap();
+    file.pragma_update(None, "user_version", 2).unwrap();
+    drop(file);
+    // A gateway that has the file open goes on writing that version.
+    let lock = std::fs::File::open(folder.path().join(file::LOCK)).unwrap();
+    assert!(matches!(JournalFile::open(folder.path(), Some(lock)), Err(JournalError::Earlier(_, 2))));
+    let journal = open();
+    assert_eq!(journal.len(), 699);
+    assert!(journal.find(&token(7)).known().is_none() && journal.find(&token(8)).known().is_some());
+    drop(journal);
+    assert_eq!(open().len(), 699, "converted once");
+}
+
+#[test]
+fn while_the_log_begins_again_tokens_wait_for_their_write_and_none_is_left_behind() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock(WALL));
+    let journal = Journal::open_on(folder.path(), 1_000, clock.clone(), FakeBoot::new("a", 1_000)).unwrap();
+    let written = || -> i64 {
+        let file = rusqlite::Connection::open(folder.path().join(file::NAME)).unwrap();
+        let sql = "SELECT COALESCE(SUM((LENGTH(blob) - 4) / 28), 0) FROM batches WHERE kind = 1";
+        file.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    let insert = |number| journal.insert(token(number), record(&journal, "server", 600, clock.now()));
+    assert_eq!(insert(0).ready(), Some(Ok(())), "a caller that cannot wait is not asked to");
+    journal.shared.while_restarting(&mut || {
+        assert_eq!(written(), 1, "what was answered before is written");
+        assert_eq!(insert(1).ready(), Some(Ok(())));
+    });
+    #[cfg(feature = "gateway")]
+    {
+        journal.let_tokens_wait();
+        journal.shared.while_restarting(&mut || {
+            let Pending::Wait(pending) = insert(2) else { panic!("it does not wait") };
+            block_on(Pending::Wait(pending)).unwrap();
+            assert_eq!(written(), 3, "what is answered meanwhile is written");
+        });
+        assert_eq!(insert(3).ready(), Some(Ok(())), "no token waits afterwards");
+    }
 }
 
 #[test]

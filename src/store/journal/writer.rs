@@ -1,13 +1,13 @@
 //! The thread that writes the journal. A request waits for it only if its response requires that a change is
 //! durable.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::store::journal::batch::Batch;
 use crate::store::journal::boot::{BootClock, Moment};
 use crate::store::journal::file::JournalFile;
@@ -17,6 +17,8 @@ use crate::store::token_store::{BoxFuture, StoreError};
 /// How long issued tokens are collected before they are written. Together with the write, this stays below
 /// the 10 ms of tokens that a killed process may lose.
 const GATHER: Duration = Duration::from_millis(5);
+/// How long a write may take before new tokens wait for it.
+const LATE: u64 = 5;
 /// How often the current time is recorded, and everything that was written is synced.
 const TICK: Duration = Duration::from_secs(1);
 /// How often a failed write is tried again.
@@ -30,6 +32,11 @@ pub(super) struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
     failing: AtomicBool,
+    /// Whether the log is about to begin again, for which the next write waits for the disk.
+    restarting: AtomicBool,
+    clock: SystemClock,
+    /// When the write that is going on has begun, in milliseconds, or 0.
+    writing_since: AtomicU64,
     #[cfg(test)]
     pub(super) broken: AtomicBool,
 }
@@ -39,7 +46,11 @@ struct Queue {
     batch: Batch,
     /// The waiters for the batch to be written and synced.
     waiting: Waiting,
+    /// The waiters for the batch to be written.
+    unwritten: Waiting,
     stop: bool,
+    /// Whether nothing is written any more.
+    closed: bool,
 }
 
 impl Shared {
@@ -74,10 +85,60 @@ impl Shared {
         Box::pin(async move { done.await.map_err(|_| StoreError::Unavailable) })
     }
 
+    /// Returns whether a token that is issued now may stay unwritten for longer than usual, because the disk
+    /// is slow.
+    pub(super) fn is_late(&self) -> bool {
+        if self.restarting.load(Ordering::Relaxed) {
+            return true;
+        }
+        let since = self.writing_since.load(Ordering::Relaxed);
+        since != 0 && self.clock.now().as_u64().saturating_sub(since) > LATE
+    }
+
+    /// Adds changes to the next batch. The future completes when they are written, so that a killed process
+    /// does not lose them.
+    pub(super) fn add_until_written(
+        &self,
+        add: impl FnOnce(&mut Batch),
+    ) -> BoxFuture<'static, Result<(), StoreError>> {
+        let done = self.await_write(add);
+        Box::pin(async move { done.await.map_err(|_| StoreError::Unavailable) })
+    }
+
+    fn await_write(&self, add: impl FnOnce(&mut Batch)) -> oneshot::Receiver<()> {
+        let (sender, done) = oneshot::channel();
+        let mut queue = self.lock();
+        add(&mut queue.batch);
+        if !queue.closed {
+            queue.unwritten.push(sender);
+        }
+        drop(queue);
+        self.wake.notify_one();
+        done
+    }
+
+    /// Lets new tokens wait for their write while `restart` makes the log begin again, until the first write
+    /// after it. All earlier tokens are written before.
+    pub(super) fn while_restarting(&self, restart: &mut dyn FnMut()) {
+        self.restarting.store(true, Ordering::Relaxed);
+        // The outcome does not matter: a write that fails is reported by the thread that writes.
+        let _ = self.await_write(|_| ()).blocking_recv();
+        restart();
+        let _ = self.await_write(|_| ()).blocking_recv();
+        self.restarting.store(false, Ordering::Relaxed);
+    }
+
     /// Ends the thread that writes, after it has written everything.
     pub(super) fn stop(&self) {
         self.lock().stop = true;
         self.wake.notify_one();
+    }
+
+    /// Drops those who wait for a write, because there is none any more.
+    fn close(&self) {
+        let mut queue = self.lock();
+        queue.closed = true;
+        queue.unwritten.clear();
     }
 
     /// A thread that panicked with the lock held left at worst a token that is not written.
@@ -87,18 +148,18 @@ impl Shared {
 
     /// Waits for changes, at most for `at_most`, and takes them.
     fn take(&self, at_most: Duration) -> Queue {
-        let idle = |queue: &mut Queue| queue.batch.is_empty() && queue.waiting.is_empty() && !queue.stop;
-        let wait = |queue, time, pause: fn(&mut Queue) -> bool| {
-            self.wake.wait_timeout_while(queue, time, pause).unwrap_or_else(PoisonError::into_inner).0
-        };
-        let mut queue = wait(self.lock(), at_most, idle);
-        if queue.waiting.is_empty() && !queue.batch.is_empty() {
-            queue = wait(queue, GATHER, |queue| queue.waiting.is_empty() && !queue.stop);
+        let is_urgent =
+            |queue: &Queue| !queue.waiting.is_empty() || !queue.unwritten.is_empty() || queue.stop;
+        let idle = |queue: &mut Queue| queue.batch.is_empty() && !is_urgent(queue);
+        let wake = &self.wake;
+        let waited = wake.wait_timeout_while(self.lock(), at_most, idle);
+        let mut queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if !queue.batch.is_empty() && !is_urgent(&queue) {
+            let waited = wake.wait_timeout_while(queue, GATHER, |queue| !is_urgent(queue));
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let stop = queue.stop;
-        let taken = std::mem::take(&mut *queue);
-        queue.stop = stop;
-        taken
+        std::mem::replace(&mut *queue, Queue { stop, ..Queue::default() })
     }
 }
 
@@ -123,16 +184,24 @@ pub(super) fn run(shared: &Shared, mut file: JournalFile, syncer: Syncer, clocks
     let mut unwritten = Batch::default();
     let (mut last_tick, mut ticks, mut unsynced) = (clocks.now().boot, 0_u32, false);
     loop {
-        let Queue { batch, waiting, stop } = shared.take(if shared.is_failing() { RETRY } else { TICK });
+        let Queue { batch, waiting, unwritten: waiting_for_write, stop, closed: _ } =
+            shared.take(if shared.is_failing() { RETRY } else { TICK });
         unwritten.append(batch);
         let now = clocks.now();
         let is_due = now.boot.abs_diff(last_tick) >= TICK.as_millis() as u64 || stop;
-        if unwritten.is_empty() && waiting.is_empty() && !is_due && !syncer.has_failed() {
+        let is_awaited = !waiting.is_empty() || !waiting_for_write.is_empty();
+        if unwritten.is_empty() && !is_awaited && !is_due && !syncer.has_failed() {
             continue;
         }
+        shared.writing_since.store(shared.clock.now().as_u64(), Ordering::Relaxed);
         // The last batch is synced here.
-        match recover(&file, &syncer).and_then(|()| write(shared, &mut file, &unwritten, &now, stop)) {
+        let written = recover(&file, &syncer).and_then(|()| write(shared, &mut file, &unwritten, &now, stop));
+        shared.writing_since.store(0, Ordering::Relaxed);
+        match written {
             Ok(()) => {
+                for waiting in waiting_for_write {
+                    let _ = waiting.send(());
+                }
                 unsynced |= !unwritten.is_empty();
                 unwritten = Batch::default();
                 if shared.failing.swap(false, Ordering::Relaxed) {
@@ -173,6 +242,7 @@ pub(super) fn run(shared: &Shared, mut file: JournalFile, syncer: Syncer, clocks
             }
         }
         if stop {
+            shared.close();
             syncer.finish();
             return;
         }

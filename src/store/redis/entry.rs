@@ -111,7 +111,12 @@ mod tests {
             audience: None,
             confirmation: None,
         };
-        let grant = StoredGrant { client: client.clone(), epoch: 3, terms };
+        let grant = StoredGrant {
+            client: client.clone(),
+            epoch: 3,
+            terms,
+            registration: Some([7; 9].as_slice().into()),
+        };
         assert_eq!(Value::read(&token(&grant)), Some(Value::Token(grant)));
         assert_eq!(Value::read(REVOKED), Some(Value::Revoked { logged: false }));
         assert_eq!(Value::read(REVOKED_AND_LOGGED), Some(Value::Revoked { logged: true }));

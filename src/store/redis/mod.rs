@@ -21,6 +21,7 @@ mod keys;
 mod known_clients;
 mod lease;
 mod recent;
+mod registrations;
 mod replay;
 mod revoke;
 mod scripts;
@@ -31,6 +32,7 @@ mod survey;
 mod tombstones;
 mod worker;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -44,11 +46,12 @@ pub use self::stats::SharedStoreStatus;
 pub(crate) use self::survey::{Survey, survey};
 use crate::clock::{Clock, Millis};
 use crate::oauth::client::{ClientId, ClientState};
-use crate::oauth::grant::Record;
+use crate::oauth::grant::{Grant, Record};
 use crate::oauth::token::TokenDigest;
 use crate::store::client_table::ClientTable;
 use crate::store::engine::RedisOptions;
 use crate::store::journal::{Journal, JournalError};
+use crate::store::lasting::Lasting;
 use crate::store::redis::connect::PATIENCE;
 use crate::store::redis::shared::{Shared, lock};
 use crate::store::stored::StoredGrant;
@@ -238,7 +241,8 @@ impl TokenStore for RedisStore {
     }
 
     fn end_epoch(&self, client: &ClientId, epoch: u32) -> Pending<'_, Result<u32, StoreError>> {
-        self.begin(revoke::end_epoch(Arc::clone(&self.shared), client.clone(), epoch))
+        let remembered = revoke::remember_end(&self.shared, client, epoch);
+        self.begin(revoke::end_epoch(Arc::clone(&self.shared), client.clone(), epoch, remembered))
     }
 
     fn use_once(&self, name: UsedName, keep: Duration) -> Pending<'_, Result<Use, StoreError>> {
@@ -261,6 +265,11 @@ impl TokenStore for RedisStore {
 
     fn client_table(&self) -> Option<&dyn ClientTable> {
         Some(self)
+    }
+
+    fn lasting(&self) -> Option<&dyn Lasting> {
+        // Nothing is remembered without a journal.
+        self.shared.journal.is_some().then_some(self as &dyn Lasting)
     }
 
     fn admit_with(&self, admits: Admits) {
@@ -292,6 +301,26 @@ impl TokenStore for RedisStore {
             (_, false) => Health::Unavailable,
         }
     }
+}
+
+impl Lasting for RedisStore {
+    /// Returns none: the tokens are in the engine. Each is compared with the settings of the gate when it is
+    /// found.
+    fn grants(&self) -> Vec<Arc<Grant>> {
+        Vec::new()
+    }
+
+    fn registrations(&self) -> HashMap<ClientId, Vec<u8>> {
+        self.shared.journal.as_ref().map(|journal| journal.registrations()).unwrap_or_default()
+    }
+
+    fn register(&self, client: &ClientId, registration: Option<Vec<u8>>) {
+        if let Some(journal) = &self.shared.journal {
+            self.shared.registrations.register(client, registration, journal);
+        }
+    }
+
+    fn restrict(&self, _: &[Arc<Grant>]) {}
 }
 
 impl Drop for RedisStore {

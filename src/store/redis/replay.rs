@@ -48,7 +48,9 @@ pub(super) async fn replay(shared: &Shared, link: &Link, extent: Extent) -> Resu
         for (addition, epoch) in some.iter().zip(epochs) {
             if let Addition::Epoch(client, _) | Addition::End(client, _) = addition {
                 shared.interner().client(client).advance_to(epoch);
-                lock(&shared.lacking_epochs).remove(client);
+                if lock(&shared.lacking_epochs).remove(client) {
+                    shared.registrations.ended(client, true, shared.journal.as_ref());
+                }
             }
         }
     }

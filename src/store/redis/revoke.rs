@@ -41,6 +41,11 @@ pub(super) async fn revoke(
             }
             if outcome.is_err() && shared.tombstones.has(&token) {
                 shared.tombstones.is_lacking(token);
+                // The engine may not have the revocation. This gateway repeats it after a restart, so the
+                // journal must have it before the client receives a response.
+                if let Some(journal) = &shared.journal {
+                    let _ = tokio::time::timeout(AT_MOST, journal.flush().get()).await;
+                }
             }
             outcome.map(|_| None)
         }
@@ -157,26 +162,50 @@ pub(super) fn tombstone(
     command
 }
 
-/// Ends an epoch of a client. Returns the epoch that has begun.
-pub(super) async fn end_epoch(shared: Arc<Shared>, client: ClientId, epoch: u32) -> Result<u32, StoreError> {
-    let until = Millis::new(shared.last_expiry.load(std::sync::atomic::Ordering::Relaxed).saturating_add(1));
-    let journaled =
-        |epoch| shared.journal.as_ref().map(|journal| journal.remember_epoch(&client, epoch, until));
-    // The journal is written first, in case the engine cannot be reached.
-    let first = journaled(epoch);
+/// Writes the end of an epoch into the journal, in case the engine cannot be reached. The end is in the queue
+/// of the journal when this returns.
+pub(super) fn remember_end(
+    shared: &Shared,
+    client: &ClientId,
+    epoch: u32,
+) -> Option<BoxFuture<'static, Result<(), StoreError>>> {
+    shared.registrations.ends(client);
+    journal_epoch(shared, client, epoch)
+}
+
+fn journal_epoch(
+    shared: &Shared,
+    client: &ClientId,
+    epoch: u32,
+) -> Option<BoxFuture<'static, Result<(), StoreError>>> {
+    let last_expiry = shared.last_expiry.load(std::sync::atomic::Ordering::Relaxed);
+    let until = Millis::new(last_expiry.saturating_add(1));
+    shared.journal.as_ref().map(|journal| journal.remember_epoch(client, epoch, until))
+}
+
+/// Ends an epoch of a client. Returns the epoch that has begun. `remembered` is what [`remember_end`] has
+/// returned.
+pub(super) async fn end_epoch(
+    shared: Arc<Shared>,
+    client: ClientId,
+    epoch: u32,
+    remembered: Option<BoxFuture<'static, Result<(), StoreError>>>,
+) -> Result<u32, StoreError> {
     let added = tokio::time::timeout(AT_MOST, shared.add_to_log(Addition::End(client.clone(), epoch))).await;
     let outcome = async {
         let begun = added.unwrap_or(Err(StoreError::Unavailable))?;
         shared.interner().client(&client).advance_to(begun);
-        let second = if begun > epoch { journaled(begun) } else { None };
+        let second = if begun > epoch { journal_epoch(&shared, &client, begun) } else { None };
         tokio::time::sleep(shared.options.lease).await;
-        for journaled in [first, second].into_iter().flatten() {
+        for journaled in [remembered, second].into_iter().flatten() {
             journaled.await?;
         }
         Ok(begun)
     };
     let outcome = outcome.await;
-    if outcome.is_err() {
+    if outcome.is_ok() {
+        shared.registrations.ended(&client, false, shared.journal.as_ref());
+    } else {
         lock(&shared.lacking_epochs).insert(client);
     }
     outcome

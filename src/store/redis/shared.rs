@@ -23,6 +23,7 @@ use crate::store::redis::keys::Keys;
 use crate::store::redis::known_clients::KnownClients;
 use crate::store::redis::lease::Lease;
 use crate::store::redis::recent::Recent;
+use crate::store::redis::registrations::Registrations;
 use crate::store::redis::scripts::Job;
 use crate::store::redis::stats::Stats;
 use crate::store::redis::tombstones::Tombstones;
@@ -52,6 +53,7 @@ pub(super) struct Shared {
     pub(super) generation: AtomicU64,
     /// The clients whose epochs the engine may lack.
     pub(super) lacking_epochs: Mutex<HashSet<ClientId>>,
+    pub(super) registrations: Registrations,
     /// The time at which the last token that this gateway knows expires.
     pub(super) last_expiry: AtomicU64,
     /// How many replicas the engine has.
@@ -94,6 +96,7 @@ impl Shared {
             additions,
             generation: AtomicU64::new(0),
             lacking_epochs: Mutex::default(),
+            registrations: Registrations::default(),
             last_expiry: AtomicU64::new(0),
             replicas: AtomicU32::new(0),
             confirmed: AtomicBool::new(true),

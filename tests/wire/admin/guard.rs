@@ -39,7 +39,7 @@ fn only_the_own_names_are_answered() {
 }
 
 #[test]
-fn what_came_through_a_proxy_is_refused() {
+fn requests_through_a_proxy_are_refused() {
     let admin = Admin::start("");
     for field in [
         "Via: 1.1 proxy",

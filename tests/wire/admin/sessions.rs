@@ -147,7 +147,7 @@ fn forms_of_other_sites_are_refused() {
 }
 
 #[test]
-fn guessing_passwords_is_slow_and_tells_nothing() {
+fn guessing_passwords_is_slow_and_reveals_nothing() {
     let admin = Admin::start(&users());
     let page = |name: &str| {
         let response = post(&admin, "/sign-in", &[], &credentials(name, "wrong-password"));
@@ -163,12 +163,13 @@ fn guessing_passwords_is_slow_and_tells_nothing() {
     refused.status(429).lacks("set-cookie");
     let wait: u64 = refused.one("retry-after").parse().expect("seconds");
     assert!((1..=60).contains(&wait), "{wait}");
-    // Traffic and the token endpoint are not affected, because the token endpoint has its own hashing threads.
+    // Traffic and the token endpoint are not affected, because the token endpoint has its own hashing
+    // threads.
     admin.fixture.token("server", "read");
 }
 
 #[test]
-fn a_session_is_new_at_sign_in_and_a_cookie_that_is_sent_twice_is_none() {
+fn a_session_is_new_at_sign_in_and_a_repeated_cookie_is_ignored() {
     let admin = Admin::start(&users());
     let name = format!("tollgate_admin_{}", admin.address.port());
     let planted = format!("Cookie: {name}={}", "A".repeat(43));

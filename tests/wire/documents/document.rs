@@ -110,8 +110,8 @@ fn blocks(text: &str) -> Vec<Block> {
     blocks
 }
 
-/// Returns the name of a heading in links, as GitHub and mdBook make it: in lower case, with hyphens for spaces
-/// and without punctuation.
+/// Returns the name of a heading in links, as GitHub and mdBook make it: in lower case, with hyphens for
+/// spaces and without punctuation.
 fn anchor(heading: &str) -> String {
     let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
     kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()

@@ -119,26 +119,52 @@ impl Engine {
     }
 }
 
-/// A cluster of three servers.
+/// A cluster of three primaries.
 pub(super) struct Cluster {
     pub(super) nodes: Vec<Engine>,
 }
 
 impl Cluster {
     pub(super) fn start() -> Self {
-        let arguments = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
-        let nodes: Vec<Engine> = (0..3).map(|_| Engine::start(&arguments)).collect();
+        Self::start_with(0)
+    }
+
+    /// Starts a cluster in which each primary has so many replicas.
+    pub(super) fn start_with(replicas: usize) -> Self {
+        Self::start_program("redis-server", replicas)
+    }
+
+    /// Like `start_with`, with a program that takes the arguments of `redis-server`.
+    pub(super) fn start_program(program: &'static str, replicas: usize) -> Self {
+        let arguments =
+            ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0"];
+        let count = 3 * (1 + replicas);
+        let nodes: Vec<Engine> = (0..count).map(|_| Engine::start_program(program, &arguments)).collect();
         let mut create = Command::new("redis-cli");
         create
             .args(["--cluster", "create"])
             .args(nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)));
-        let created =
-            create.args(["--cluster-replicas", "0", "--cluster-yes"]).output().expect("redis-cli runs");
+        let created = create
+            .args(["--cluster-replicas", &replicas.to_string(), "--cluster-yes"])
+            .output()
+            .expect("redis-cli runs");
         assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stdout));
         for node in &nodes {
             node.wait_for(&["CLUSTER", "INFO"], "cluster_state:ok");
         }
+        let is_replica = |node: &&Engine| node.run(&["INFO", "replication"]).contains("role:slave");
+        for node in nodes.iter().filter(is_replica) {
+            node.wait_for(&["INFO", "replication"], "master_link_status:up");
+        }
         Self { nodes }
+    }
+
+    /// Returns which of the nodes answers for a key.
+    pub(super) fn owner(&self, key: &str) -> Option<usize> {
+        self.nodes.iter().position(|node| {
+            let answer = node.run(&["EXISTS", key]);
+            answer == "0" || answer == "1"
+        })
     }
 
     pub(super) fn addresses(&self) -> Vec<EngineAddress> {
@@ -162,6 +188,12 @@ pub(super) fn free_port() -> u16 {
             return port;
         }
     }
+}
+
+/// Returns whether a program is installed.
+pub(super) fn is_installed(program: &str) -> bool {
+    let tried = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    tried.is_ok_and(|status| status.success())
 }
 
 /// Starts a server, and returns it once it accepts connections. Returns `None` if the port is taken.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::engine::Engine;
+use super::engine::{Cluster, Engine};
 use super::gateways::{Gateways, revoke_at};
 use super::link::Link;
 use super::requests::wait_until;
@@ -69,24 +69,25 @@ fn a_revocation_that_the_engine_has_lost_holds_everywhere_also_at_a_new_gateway(
 #[test]
 fn a_gateway_that_dies_with_a_revocation_that_was_not_carried_out_does_so_after_its_restart() {
     let engine = Engine::start(&[]);
-    let gateways = Gateways::start(&[&at(&engine), &at(&engine)]);
+    let mut gateways = Gateways::start(&[&at(&engine), &at(&engine)]);
     let token = gateways.token(0);
     gateways.all_answer(&token, 200);
     engine.signal("STOP");
     wait_until(|| gateways.uses(0, &token).code() == 503);
     gateways.revoke(0, &token).status(503);
     gateways.all[0].signal("KILL");
+    // The journal is locked until the process has ended.
+    gateways.all[0].wait(Duration::from_secs(30));
     // Its journal is in its folder.
     let folder = gateways.all[0].dir().to_owned();
     engine.signal("CONT");
     wait_until(|| gateways.uses(1, &token).code() == 200);
-    let text = std::fs::read_to_string(folder.join("gateway.toml")).expect("gateway.toml");
     let mut again = std::process::Command::new(env!("CARGO_BIN_EXE_tollgate"))
         .args(["run", "--config"])
         .arg(folder.join("gateway.toml"))
         .current_dir(&folder)
         .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
+        .stderr(std::fs::File::create(folder.join("again.log")).expect("again.log"))
         .spawn()
         .expect("the gateway starts");
     let refused = (0..2_000).any(|_| {
@@ -95,7 +96,8 @@ fn a_gateway_that_dies_with_a_revocation_that_was_not_carried_out_does_so_after_
     });
     let _ = again.kill();
     let _ = again.wait();
-    assert!(refused, "the revocation is not carried out\n{text}");
+    let log = std::fs::read_to_string(folder.join("again.log")).expect("again.log");
+    assert!(refused, "the revocation is not carried out\n{log}");
 }
 
 #[test]
@@ -150,7 +152,7 @@ fn a_client_that_was_ended_elsewhere_is_refused_while_the_log_cannot_be_read() {
 }
 
 #[test]
-fn what_a_later_version_has_written_is_neither_unknown_nor_skipped() {
+fn entries_of_a_later_version_are_neither_unknown_nor_skipped() {
     let engine = Engine::start(&[]);
     let gateways = Gateways::start(&[&at(&engine), &at(&engine)]);
     let (here, elsewhere) = (gateways.token(0), gateways.token(1));
@@ -201,6 +203,71 @@ fn a_failover_that_loses_a_revocation_does_not_revive_the_token() {
     gateways.all_answer(&revoked, 401);
     gateways.revoke(2, &kept).status(200);
     gateways.all_answer(&kept, 401);
+}
+
+#[test]
+fn a_cluster_that_promotes_a_replica_revives_no_token_and_loses_none() {
+    let mut cluster = Cluster::start_with(1);
+    let urls: Vec<String> =
+        cluster.nodes.iter().map(|node| format!("\"redis://127.0.0.1:{}\"", node.port())).collect();
+    let store = format!("urls = [{}]\ncluster = true", urls.join(", "));
+    let mut gateways = Gateways::start(&[&store, &store]);
+    let (revoked, kept, elsewhere) = (gateways.token(0), gateways.token(1), gateways.token(0));
+    gateways.all_answer(&revoked, 200);
+    gateways.all_answer(&kept, 200);
+    gateways.revoke(1, &revoked).status(200);
+    // The one with the log of revocations.
+    let primary = cluster.owner("{tg}:log").expect("a node has the log");
+    cluster.nodes[primary].kill();
+    let (mut outage, deadline) = (false, Instant::now() + Duration::from_secs(60));
+    loop {
+        let code = gateways.uses(0, &revoked).code();
+        assert!([401, 503].contains(&code), "{code} for a revoked token");
+        // A gateway that does not know this token asks the cluster.
+        let codes =
+            [(0, &kept), (1, &kept), (1, &elsewhere)].map(|(at, token)| gateways.uses(at, token).code());
+        assert!(codes.iter().all(|code| [200, 503].contains(code)), "{codes:?} for valid tokens");
+        outage |= codes.contains(&503);
+        if outage && codes == [200; 3] && cluster.owner("{tg}:log").is_some_and(|owner| owner != primary) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{codes:?} after the failover");
+    }
+    gateways.add(&store);
+    wait_until(|| (0..3).all(|at| gateways.uses(at, &kept).code() == 200));
+    gateways.all_answer(&revoked, 401);
+    gateways.revoke(2, &kept).status(200);
+    gateways.all_answer(&kept, 401);
+    let token = gateways.token(0);
+    gateways.all_answer(&token, 200);
+}
+
+#[test]
+fn nothing_is_accepted_after_its_200_while_the_engine_pauses() {
+    let engine = Engine::start(&[]);
+    let gateways = Gateways::start(&[&at(&engine), &at(&engine)]);
+    for round in 0..20_u64 {
+        let token = loop {
+            let answer = gateways.ask_token(1);
+            if answer.code() == 200 {
+                break crate::support::token_of(&answer);
+            }
+        };
+        wait_until(|| gateways.uses(0, &token).code() == 200);
+        thread::scope(|scope| {
+            // It pauses before, in the middle of or after the revocation, for less and for more than a lease.
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(round % 5));
+                engine.signal("STOP");
+                thread::sleep(Duration::from_millis(20 + round * 20));
+                engine.signal("CONT");
+            });
+            wait_until(|| gateways.revoke(1, &token).code() == 200);
+            let code = gateways.uses(0, &token).code();
+            assert!([401, 503].contains(&code), "round {round}: {code} after the 200 of its revocation");
+        });
+        wait_until(|| gateways.uses(0, &token).code() == 401);
+    }
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! The store that several gateways share, on real engines.
 
+mod clocks;
 mod contract;
+mod encrypted;
 mod engine;
 mod faults;
 mod gateways;
 mod link;
 mod measure;
+mod notifications;
 mod registration;
+mod registrations;
 mod requests;

@@ -12,7 +12,9 @@ use super::gateways::{Gateways, config, introspect_at};
 use crate::support::jose::SigningKey;
 use crate::support::metrics::Scrape;
 use crate::support::tls::H2;
-use crate::support::{Conn, Gateway, TOKEN, TestResponse, Upstream, get, post_form, raw, run};
+use crate::support::{
+    Conn, Gateway, TOKEN, TestResponse, Upstream, credentials, get, post_form, raw, run, token_of,
+};
 
 #[test]
 fn a_token_of_one_gateway_is_good_at_the_others_until_it_is_revoked_at_any() {
@@ -141,8 +143,30 @@ fn an_assertion_and_a_proof_are_used_once_at_all_gateways_and_over_restarts() {
     };
     ask(&first).status(200);
     ask(&second).oauth_error(401, "invalid_client");
+    // Proofs, at the token endpoint and with a token that is bound to their key.
+    let proof = key.dpop("POST", "http://localhost/oauth/v2/oauth-token", None);
+    let ask_bound = |gateway: &Gateway| {
+        let body = format!("{}&grant_type=client_credentials&scope=read", credentials("other"));
+        raw(gateway.plain(), post_form(TOKEN, &[&proof], body))
+    };
+    let token = token_of(ask_bound(&first).status(200));
+    ask_bound(&second).oauth_error(400, "invalid_dpop_proof");
+    let shown = key.dpop("GET", "http://localhost/hello", Some(&token));
+    let bound = format!("Authorization: DPoP {token}");
+    let uses = |gateway: &Gateway| raw(gateway.plain(), get("/hello", &[&bound, &shown]));
+    uses(&second).status(200);
+    for gateway in [&first, &second] {
+        let answer = uses(gateway);
+        assert!(answer.status(401).one("www-authenticate").contains("invalid_dpop_proof"), "{answer}");
+    }
     drop(first);
-    ask(&start()).oauth_error(401, "invalid_client");
+    let third = start();
+    ask(&third).oauth_error(401, "invalid_client");
+    ask_bound(&third).oauth_error(400, "invalid_dpop_proof");
+    assert!(uses(&third).status(401).one("www-authenticate").contains("invalid_dpop_proof"));
+    // The token itself is good there.
+    let fresh = key.dpop("GET", "http://localhost/hello", Some(&token));
+    raw(third.plain(), get("/hello", &[&bound, &fresh])).status(200);
 }
 
 /// Waits until a condition holds.

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_counted_before_the_first_sample_is_not_traffic_of_now() {
+    fn counts_before_the_first_sample_are_not_current_traffic() {
         let series = SeriesStore::default();
         series.sample(totals(1_000, 100, &[]));
         assert_eq!(series.last_minute(), 0);

@@ -152,7 +152,7 @@ fn the_reader_knows_the_keys_of_the_description_and_no_other() {
 }
 
 #[test]
-fn a_default_that_is_written_down_changes_nothing() {
+fn a_default_that_is_written_in_the_file_changes_nothing() {
     let (folder, document) = (Folder::new(), document());
     let places = Regex::new(r"(position: )?Position \{ file: \d+, line: \d+, column: \d+ \}").unwrap();
     let debug = |text: &str| {

@@ -331,7 +331,7 @@ fn more_routes_than_can_be_numbered() {
 }
 
 #[test]
-fn what_goes_upstream() {
+fn forwarding_keys() {
     let route = |lines: &str| format!("[[routes]]\npath = \"/users/{{id}}\"\nupstream = \"api\"\n{lines}");
     for (lines, key, kind, text) in [
         ("upstream_path = \"/r/{uid}\"", "upstream_path", InvalidValue, "{uid}"),

@@ -55,7 +55,7 @@ fn a_login_and_a_weakened_setting() {
 }
 
 #[test]
-fn what_is_wrong_with_a_store() {
+fn errors_of_the_store() {
     check(&[
         ("[store]\nkind = \"redis\"", 1, "store", MissingKey, "`url` is missing"),
         ("[store]\nurl = \"redis://a\"", 2, "store.url", Conflict, "kind = \"redis\""),

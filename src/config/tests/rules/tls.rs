@@ -51,7 +51,7 @@ tls = { ca = "garbage", client_certificate = "garbage", client_key = "garbage" }
 }
 
 #[test]
-fn what_verifies_nothing_or_contradicts_itself_is_refused() {
+fn tls_that_verifies_nothing_or_contradicts_itself_is_refused() {
     let pin = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
     let text = |tls: &str| format!("[upstreams.a]\nservers = [\"https://a.test\"]\ntls = {{ {tls} }}\n");
     for (tls, kind, message) in [

@@ -101,50 +101,100 @@ fn assert_prefix(at: usize, tokens: &[u64]) {
     assert!(is_prefix, "damage at byte {at}: {tokens:?}");
 }
 
+/// Calls `check` for each place of damage in a file of this length, on all cores.
+fn at_each_place(length: usize, check: impl Fn(usize, &Path) + Sync) {
+    let places: Vec<usize> = places(length).collect();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for some in places.chunks(places.len().div_ceil(threads).max(1)) {
+            let check = &check;
+            scope.spawn(move || {
+                let folder = folder();
+                some.iter().for_each(|at| check(*at, folder.path()));
+            });
+        }
+    });
+}
+
+/// Returns bytes that end at a place, and bytes of which the one at that place is wrong.
+fn damaged(bytes: &[u8], at: usize) -> [Vec<u8>; 2] {
+    let (cut, mut flipped) = (bytes[..at].to_vec(), bytes.to_vec());
+    flipped[at] ^= 0x40;
+    [cut, flipped]
+}
+
 #[test]
 fn a_torn_log_is_a_prefix_of_history() {
-    let ((killed, _), folder) = (history(), folder());
-    assert_eq!(killed.load(folder.path()).unwrap(), [LAST_TOKEN], "whole");
-    let mut seen = std::collections::HashSet::new();
-    for at in places(killed.log.len()) {
-        let (mut cut, mut flipped) = (killed.clone(), killed.clone());
-        cut.log.truncate(at);
-        flipped.log[at] ^= 0x40;
-        for files in [cut, flipped] {
-            let tokens = files.load(folder.path()).expect("the log repairs itself");
+    let (killed, _) = history();
+    assert_eq!(killed.load(folder().path()).unwrap(), [LAST_TOKEN], "whole");
+    let seen = Mutex::new(std::collections::HashSet::new());
+    at_each_place(killed.log.len(), |at, folder| {
+        for log in damaged(&killed.log, at) {
+            let files = Files { main: killed.main.clone(), log };
+            let tokens = files.load(folder).expect("the log repairs itself");
             assert_prefix(at, &tokens);
-            seen.insert(tokens);
+            seen.lock().unwrap().insert(tokens);
         }
-    }
-    assert!(seen.len() > 1, "the damage reaches the history");
+    });
+    assert!(seen.lock().unwrap().len() > 1, "the damage reaches the history");
 }
 
 #[test]
 fn a_database_that_was_torn_while_the_log_was_written_into_it_is_whole() {
-    let ((killed, ended), folder) = (history(), folder());
-    for at in places(ended.main.len()) {
-        let (mut cut, mut flipped) = (ended.main.clone(), ended.main.clone());
-        cut.truncate(at);
-        flipped[at] ^= 0x40;
-        for main in [cut, flipped] {
-            let tokens = Files { main, log: killed.log.clone() }.load(folder.path());
+    let (killed, ended) = history();
+    at_each_place(ended.main.len(), |at, folder| {
+        for main in damaged(&ended.main, at) {
+            let tokens = Files { main, log: killed.log.clone() }.load(folder);
             assert_eq!(tokens.as_deref(), Some(&[LAST_TOKEN][..]), "damage at byte {at}");
         }
-    }
+    });
 }
 
 #[test]
 fn a_database_that_lost_its_end_is_set_aside_or_a_prefix_of_history() {
-    let ((_, ended), folder) = (history(), folder());
-    assert_eq!(ended.load(folder.path()).unwrap(), [LAST_TOKEN], "whole");
-    for at in places(ended.main.len()) {
-        let (mut cut, mut flipped) = (ended.clone(), ended.clone());
-        cut.main.truncate(at);
-        flipped.main[at] ^= 0x40;
-        for files in [cut, flipped] {
-            if let Some(tokens) = files.load(folder.path()) {
+    let (_, ended) = history();
+    assert_eq!(ended.load(folder().path()).unwrap(), [LAST_TOKEN], "whole");
+    at_each_place(ended.main.len(), |at, folder| {
+        for main in damaged(&ended.main, at) {
+            if let Some(tokens) = (Files { main, log: ended.log.clone() }).load(folder) {
                 assert_prefix(at, &tokens);
             }
         }
+    });
+}
+
+/// A process that is killed while it compacts leaves a log that ends somewhere in what the compaction has
+/// written.
+#[test]
+fn a_compaction_that_breaks_off_loses_no_live_token_and_revives_none() {
+    let source = folder();
+    let clock = ManualClock::new(Duration::ZERO);
+    clock.advance(Duration::from_secs(500));
+    let boot = FakeBoot::new("a", 500_000);
+    let journal = Journal::open_on(source.path(), 1_000, Arc::new(clock), boot).unwrap();
+    // Every other token has expired when the files are loaded. Three of the others are revoked.
+    for number in 0..60 {
+        issue(&journal, number, if number % 2 == 0 { 3_600 } else { 50 }, Millis::new(500_000));
+        block_on(journal.flush()).unwrap();
     }
+    for number in [0, 20, 40] {
+        assert!(block_on(journal.revoke(token(number))).unwrap().is_some());
+    }
+    let before = Files::of(source.path());
+    drop(journal);
+    fs::write(source.path().join(MAIN), &before.main).unwrap();
+    fs::write(source.path().join(LOG), &before.log).unwrap();
+    let mut file = JournalFile::open(source.path(), None).unwrap();
+    assert!(!file.compact(590_000).unwrap());
+    let after = Files::of(source.path());
+    drop(file);
+    assert!(after.log.len() > before.log.len(), "the compaction is in the log");
+    let live: Vec<u64> = (0..60).filter(|number| number % 2 == 0 && number % 20 != 0).collect();
+    assert_eq!(after.load(folder().path()).as_ref(), Some(&live), "whole");
+    at_each_place(after.log.len() - before.log.len(), |at, folder| {
+        for log in damaged(&after.log, before.log.len() + at) {
+            let tokens = Files { main: after.main.clone(), log }.load(folder);
+            assert_eq!(tokens.as_ref(), Some(&live), "damage at byte {at}");
+        }
+    });
 }
