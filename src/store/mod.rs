@@ -17,7 +17,6 @@ mod wheel;
 
 #[cfg(feature = "gateway")]
 pub(crate) use client_table::{CLIENT, MemoryTable, client_key, number};
-pub use client_table::{ClientTable, OnRowChange, RowChange};
 #[cfg(any(feature = "config", feature = "redis"))]
 pub use engine::{EngineAddress, EngineLogin, EngineTls, RedisOptions, Topology};
 #[cfg(feature = "journal")]
@@ -27,5 +26,8 @@ pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use redis::{RedisStore, SharedStoreStatus};
 pub use stored::{Interner, StoredGrant};
-pub use token_store::{Admits, BoxFuture, Found, Health, Pending, StoreError, TokenStore, Use};
+pub use token_store::{
+    Admits, BoxFuture, ClientTable, Found, Health, OnRowChange, Pending, RowChange, StoreError, TokenStore,
+    Use,
+};
 pub use used_name::UsedName;

@@ -9,6 +9,8 @@ use std::path::Path;
 use std::time::Duration;
 
 const REGISTER: &str = "/oauth/v2/register";
+/// The challenge for a token that is refused.
+const BEARER: &str = "Bearer realm=\"tollgate\", error=\"invalid_token\"";
 
 const TABLE: &str = "[token_service.registration]
 max_per_minute = 10000
@@ -114,7 +116,7 @@ fn a_program_registers_a_client_which_gets_through_until_it_removes_itself() {
         fixture.gateway = Gateway::start_text(&file, &[]);
         assert_eq!(status(&fixture, &access), 200, "after {signal}");
         by_basic(&fixture, &client).status(200);
-        register(&fixture, &token, &json!({})).oauth_error(401, "invalid_token");
+        register(&fixture, &token, &json!({})).status(401).has("www-authenticate", BEARER);
     }
     let listed = run(fixture.gateway.dir(), &["registration", "list", "--json"]);
     let listed: Value = serde_json::from_str(&listed.stdout).expect("JSON");
@@ -153,7 +155,7 @@ fn operators_disable_and_remove_registered_clients_by_the_command_line() {
     let output = run(fixture.gateway.dir(), &["registration", "remove-token", "ci"]);
     assert_eq!(output.code, Some(0), "{output:?}");
     fixture.gateway.wait_until_written("reloaded", before);
-    register(&fixture, &token, &json!({})).oauth_error(401, "invalid_token");
+    register(&fixture, &token, &json!({})).status(401).has("www-authenticate", BEARER);
 }
 
 #[test]

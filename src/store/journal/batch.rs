@@ -1,8 +1,8 @@
 //! A batch of changes that is written in one transaction, and the format of its rows.
 
 use crate::oauth::token::TokenDigest;
-use crate::store::client_table::RowChange;
 use crate::store::journal::usage::UsageRow;
+use crate::store::token_store::RowChange;
 use crate::store::used_name::UsedName;
 
 /// The kinds of rows. The number of a kind is never reused for another kind.

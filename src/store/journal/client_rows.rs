@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::store::client_table::RowChange;
+use crate::store::token_store::RowChange;
 
 /// The table. Versions without it ignore it, so the version of the format does not change.
 const TABLE: &str = "

@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::store::client_table::{ClientTable, OnRowChange, RowChange};
 use crate::store::journal::{Journal, client_rows};
-use crate::store::token_store::{Pending, StoreError};
+use crate::store::token_store::{ClientTable, OnRowChange, Pending, RowChange, StoreError};
 
 impl Journal {
     /// Returns whether this process may decide what depends on the value of a row: no other one writes, for

@@ -49,7 +49,7 @@ pub(crate) use self::report::{Report, registered_rows, report, usage};
 pub(crate) use self::usage::UsageRow;
 use crate::clock::{Clock, Millis};
 use crate::oauth::client::ClientId;
-use crate::store::client_table::{MemoryTable, OnRowChange};
+use crate::store::client_table::MemoryTable;
 use crate::store::journal::boot::{BootClock, SystemBoot};
 use crate::store::journal::follow::Following;
 use crate::store::journal::grant_ids::GrantIds;
@@ -59,7 +59,7 @@ use crate::store::journal::writer::Shared;
 use crate::store::lasting::OnFound;
 use crate::store::memory::MemoryStore;
 use crate::store::stored::Interner;
-use crate::store::token_store::{Pending, StoreError, TokenStore};
+use crate::store::token_store::{OnRowChange, Pending, StoreError, TokenStore};
 
 /// A store in the memory of this process. It records its changes in a journal file, and loads the file when
 /// it starts.

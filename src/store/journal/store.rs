@@ -9,10 +9,9 @@ use crate::clock::Millis;
 use crate::oauth::client::{ClientId, ClientState};
 use crate::oauth::grant::Record;
 use crate::oauth::token::TokenDigest;
-use crate::store::client_table::ClientTable;
 use crate::store::journal::batch::{Batch, Epoch, Issued};
 use crate::store::lasting::Lasting;
-use crate::store::token_store::{Found, Health, Pending, StoreError, TokenStore, Use};
+use crate::store::token_store::{ClientTable, Found, Health, Pending, StoreError, TokenStore, Use};
 use crate::store::used_name::UsedName;
 
 impl TokenStore for Journal {

@@ -10,41 +10,15 @@ use std::time::Duration;
 use redis::{Cmd, FromRedisValue};
 
 use crate::oauth::client::ClientId;
-use crate::store::client_table::{ClientTable, OnRowChange, RowChange, client_key};
-use crate::store::redis::RedisStore;
+use crate::store::client_table::client_key;
 use crate::store::redis::connect::{Link, PATIENCE};
 use crate::store::redis::error::EngineError;
 use crate::store::redis::shared::Shared;
-use crate::store::token_store::{Pending, StoreError};
+use crate::store::token_store::{RowChange, StoreError};
 
 /// How often the number is read.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// The largest number that Lua counts exactly.
-const MOST: u64 = 1 << 53;
 
-/// Writes and removes rows.
-const WRITE: &str = r"
-for i = 1, #ARGV, 3 do
-  if ARGV[i + 1] == '+' then redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 2])
-  else redis.call('HDEL', KEYS[1], ARGV[i]) end
-end
-return redis.call('INCR', KEYS[2])
-";
-/// Replaces a row, unless it has changed.
-const REPLACE: &str = r"
-if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
-redis.call('INCR', KEYS[2])
-return 1
-";
-/// Adds one to a number, unless that is at its limit.
-const COUNT: &str = r"
-local count = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0')
-if count >= tonumber(ARGV[2]) then return 0 end
-redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', count + 1))
-redis.call('INCR', KEYS[2])
-return 1
-";
 /// Returns the number of changes and all rows.
 const ALL: &str = r"
 return { redis.call('GET', KEYS[2]) or '0', redis.call('HGETALL', KEYS[1]) }
@@ -120,7 +94,8 @@ fn is_registered(_: &ClientId) -> bool {
     false
 }
 
-async fn find(shared: &Shared, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+/// Reads one row.
+pub(super) async fn find(shared: &Shared, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
     let mut command = redis::cmd("HGET");
     command.arg(&shared.keys.clients).arg(key);
     let found: Option<Vec<u8>> = query(shared, &command).await?;
@@ -131,76 +106,14 @@ async fn find(shared: &Shared, key: &str) -> Result<Option<Vec<u8>>, StoreError>
 }
 
 /// Makes a call of a script on the table.
-fn script(shared: &Shared, script: &str) -> Cmd {
+pub(super) fn script(shared: &Shared, script: &str) -> Cmd {
     let mut command = redis::cmd("EVAL");
     command.arg(script).arg(2).arg(&shared.keys.clients).arg(&shared.keys.clients_version);
     command
 }
 
-async fn query<T: FromRedisValue>(shared: &Shared, command: &Cmd) -> Result<T, StoreError> {
+/// Runs a command on the table.
+pub(super) async fn query<T: FromRedisValue>(shared: &Shared, command: &Cmd) -> Result<T, StoreError> {
     let answer = tokio::time::timeout(PATIENCE, shared.query(command)).await;
     answer.unwrap_or(Err(StoreError::Unavailable))
-}
-
-impl ClientTable for RedisStore {
-    fn rows(&self) -> Vec<(String, Vec<u8>)> {
-        self.shared.clients.memory.all()
-    }
-
-    fn known(&self, key: &str) -> Option<Vec<u8>> {
-        self.shared.clients.memory.get(key)
-    }
-
-    fn write(&self, changes: Vec<RowChange>) -> Pending<'_, Result<(), StoreError>> {
-        let shared = Arc::clone(&self.shared);
-        self.begin(async move {
-            let mut command = script(&shared, WRITE);
-            for (key, value) in &changes {
-                match value {
-                    Some(value) => command.arg(key).arg("+").arg(value.as_slice()),
-                    None => command.arg(key).arg("-").arg(""),
-                };
-            }
-            query::<u64>(&shared, &command).await?;
-            shared.clients.memory.apply(&changes);
-            Ok(())
-        })
-    }
-
-    fn count_up(&self, key: &str, most: u64) -> Pending<'_, Result<bool, StoreError>> {
-        let (shared, key) = (Arc::clone(&self.shared), key.to_owned());
-        self.begin(async move {
-            let mut command = script(&shared, COUNT);
-            command.arg(&key).arg(most.min(MOST));
-            let counted = query::<u64>(&shared, &command).await? == 1;
-            Ok(counted)
-        })
-    }
-
-    fn replace(&self, key: &str, before: Vec<u8>, after: Vec<u8>) -> Pending<'_, Result<bool, StoreError>> {
-        let (shared, key) = (Arc::clone(&self.shared), key.to_owned());
-        self.begin(async move {
-            let mut command = script(&shared, REPLACE);
-            command.arg(&key).arg(before).arg(after.as_slice());
-            let replaced = query::<u64>(&shared, &command).await? == 1;
-            if replaced {
-                shared.clients.memory.apply(&[(key, Some(after))]);
-            }
-            Ok(replaced)
-        })
-    }
-
-    fn find_row(&self, key: &str) -> Pending<'_, Result<Option<Vec<u8>>, StoreError>> {
-        let (shared, key) = (Arc::clone(&self.shared), key.to_owned());
-        self.begin(async move { find(&shared, &key).await })
-    }
-
-    fn has_others(&self) -> bool {
-        true
-    }
-
-    fn on_change(&self, on_change: OnRowChange) {
-        // The store belongs to the first gate.
-        let _ = self.shared.clients.on_change.set(on_change);
-    }
 }

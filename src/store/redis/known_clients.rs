@@ -3,7 +3,8 @@
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
-use crate::store::client_table::{MemoryTable, OnRowChange, RowChange};
+use crate::store::client_table::MemoryTable;
+use crate::store::token_store::{OnRowChange, RowChange};
 
 /// The table as this gateway knows it.
 #[derive(Default)]

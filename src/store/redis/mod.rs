@@ -11,6 +11,7 @@
 
 mod additions;
 mod ask;
+mod client_table;
 mod clients;
 mod connect;
 mod entry;
@@ -48,14 +49,13 @@ use crate::clock::{Clock, Millis};
 use crate::oauth::client::{ClientId, ClientState};
 use crate::oauth::grant::{Grant, Record};
 use crate::oauth::token::TokenDigest;
-use crate::store::client_table::ClientTable;
 use crate::store::engine::RedisOptions;
 use crate::store::journal::{Journal, JournalError};
 use crate::store::lasting::Lasting;
 use crate::store::redis::connect::PATIENCE;
 use crate::store::redis::shared::{Shared, lock};
 use crate::store::stored::StoredGrant;
-use crate::store::token_store::{Admits, Found, Health, Pending, StoreError, TokenStore, Use};
+use crate::store::token_store::{Admits, ClientTable, Found, Health, Pending, StoreError, TokenStore, Use};
 use crate::store::used_name::UsedName;
 
 /// A store that several gateways share.

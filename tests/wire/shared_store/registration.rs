@@ -7,6 +7,8 @@ use super::gateways::Gateways;
 use crate::support::{TOKEN, TestResponse, basic, post_form, raw, token_of};
 
 const REGISTER: &str = "/oauth/v2/register";
+/// The challenge for a token that is refused.
+const BEARER: &str = "Bearer realm=\"tollgate\", error=\"invalid_token\"";
 const TOKEN_TEXT: &str = "tgi_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 fn send(gateways: &Gateways, at: usize, method: &str, path: &str, token: &str, body: &str) -> TestResponse {
@@ -45,7 +47,7 @@ fn a_client_that_registers_at_one_gateway_is_known_to_all_at_once_and_so_is_its_
     gateways.uses(1, &access).status(200);
     let other = register(0).status(201).json();
     by_basic(&gateways, 1, &other).status(200);
-    register(1).oauth_error(401, "invalid_token");
+    register(1).status(401).has("www-authenticate", BEARER);
 
     // The registration is managed at any of them.
     let path = format!("{REGISTER}/{}", text(&client, "client_id"));

@@ -55,7 +55,7 @@ fn registration() {
             "from 1m",
         ),
         (token("max_uses = 0"), 8, key("tokens.ci.max_uses"), InvalidValue, "from 1"),
-        (token("expires = 2026-12-01"), 8, key("tokens.ci.expires"), WrongType, "2026"),
+        (token("expires = 2026-12-01"), 8, key("tokens.ci.expires"), InvalidValue, "2026"),
         (
             file("", "", "digest = \"tgi_secret\"\ntemplate = \"partner\""),
             6,
