@@ -131,6 +131,8 @@
 #[cfg(feature = "gateway")]
 mod access;
 #[cfg(feature = "gateway")]
+mod acme;
+#[cfg(feature = "gateway")]
 mod admin;
 #[cfg(feature = "gateway")]
 mod bench;

@@ -26,6 +26,13 @@ pub(crate) fn json_text(status: StatusCode, body: String) -> Response<Full<Bytes
     of_type(status, "application/json", body.into())
 }
 
+/// Builds a response with this JSON.
+#[cfg(feature = "gateway")]
+#[must_use]
+pub(crate) fn json_bytes(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
+    of_type(status, "application/json", body)
+}
+
 /// Builds a problem details response (RFC 9457). `detail` says what the caller can do.
 #[must_use]
 pub(crate) fn problem(status: StatusCode, detail: &str) -> Response<Full<Bytes>> {

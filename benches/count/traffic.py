@@ -35,6 +35,7 @@ CHUNKS = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + (b"400\r\n" + b"x" * 102
 SCENARIOS = [
     Scenario("get", "protected GET, metrics and request ids on", GET, HELLO),
     Scenario("get_logged", "the same with the access log on", GET, HELLO, logged=True),
+    Scenario("jwt", "protected GET whose upstream gets a JWT", GET.replace(b"/hello", b"/jwt"), HELLO),
     Scenario("post", "POST of 1 KiB with a length", POST, HELLO),
     Scenario("chunked", "chunked response of 4 KiB", GET, CHUNKS),
     Scenario("issue", "token for a client seen before", ISSUE, b""),

@@ -7,7 +7,7 @@ use http::HeaderName;
 use crate::config::settings::upstreams::IDLE_TIMEOUT;
 use crate::config::{
     Access, AddressRules, BodyLimit, Config, CorsOrigins, HeaderChanges, IdentityHeader, IdentityHeaders,
-    Methods, Mode, Route, ShownDuration, ShownSize, Upstream, UpstreamHost,
+    Methods, Mode, Route, ShownDuration, ShownSize, TokenForwarding, Upstream, UpstreamHost,
 };
 use crate::oauth::scope::{Requirement, Scopes};
 
@@ -84,8 +84,13 @@ pub(crate) fn terms(config: &Config, route: &Route) -> Vec<String> {
         CorsOrigins::Any => "pages of any origin".to_owned(),
         CorsOrigins::Only(origins) => format!("pages of {}", listed(origins)),
     }));
-    if route.forward_token {
-        terms.push("the upstream sees the token".to_owned());
+    match route.forward_token {
+        TokenForwarding::Removed => {}
+        TokenForwarding::Kept => terms.push("the upstream sees the token".to_owned()),
+        TokenForwarding::Jwt => {
+            let audience = upstream.map_or("", Upstream::audience);
+            terms.push(format!("the upstream gets a JWT for {audience}"));
+        }
     }
     terms.extend(forwarding(route, upstream));
     terms

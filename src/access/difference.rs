@@ -4,6 +4,7 @@
 //! made: by hand, by a command or by a rollback.
 
 mod credentials;
+mod gateway;
 mod json;
 mod looser;
 mod text;
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::SystemTime;
 
 use self::credentials::credentials;
+use self::gateway::{ChangedTerms, changed_terms};
 use crate::access::describe;
 use crate::access::reach::{Reach, SenderConstraint};
 use crate::config::{Access, Client, Config, Mode, Route, ShownDuration};
@@ -37,6 +39,9 @@ pub(crate) enum Change {
     TermsChanged { route: String, added: Vec<String>, removed: Vec<String>, looser: bool },
     /// The conditions of a client changed: the lifetime of its tokens, or its rate limit.
     ClientTermsChanged { client: String, added: Vec<String>, removed: Vec<String>, looser: bool },
+    /// The conditions of the gateway as a whole changed: limits, the throttle, the pages that may use the
+    /// OAuth endpoints, or the trusted proxies.
+    GatewayTermsChanged { added: Vec<String>, removed: Vec<String>, looser: bool },
     /// A client gets access to a route that requires a token.
     Gained { client: String, route: String },
     /// A client loses access to a route that requires a token.
@@ -66,7 +71,9 @@ impl Change {
             | Self::Gained { .. }
             | Self::MayIntrospect { .. }
             | Self::CredentialAdded { .. } => true,
-            Self::TermsChanged { looser, .. } | Self::ClientTermsChanged { looser, .. } => *looser,
+            Self::TermsChanged { looser, .. }
+            | Self::ClientTermsChanged { looser, .. }
+            | Self::GatewayTermsChanged { looser, .. } => *looser,
             Self::SenderConstraint { before, after, .. } => {
                 before.key && !after.key || before.certificate && !after.certificate
             }
@@ -103,6 +110,9 @@ pub(crate) fn difference(before: &Config, after: &Config, now: SystemTime) -> Ve
     }
     for (id, (old, new)) in clients {
         authentication(id, old, new, now, &mut changes);
+    }
+    if let Some(ChangedTerms { added, removed, looser }) = changed_terms(before, after) {
+        changes.push(Change::GatewayTermsChanged { added, removed, looser });
     }
     changes.sort_by_key(|change| !change.widens());
     changes

@@ -91,7 +91,7 @@ pub(crate) async fn set_up(
     };
     let changes = Arc::clone(state.changes());
     let committed = state.passwords().run(move || {
-        let submitted = Submitted::read(operation, SystemTime::now())?;
+        let submitted = Submitted::read(operation, Role::Owner, SystemTime::now())?;
         changes.change(&actor, &[submitted.operation], &comment, None)?;
         // At once, so that nothing that fails after it leaves a link that can be used again.
         let ended = links.end();

@@ -117,7 +117,7 @@ impl Gateway {
             _ => None,
         };
         let trust = match &plan.ca {
-            Some(file) => Trust { insecure: false, certificates: vec![file.clone()] },
+            Some(file) => Trust { certificates: vec![file.clone()], ..Trust::default() },
             None => gateway_trust(config, plan.insecure),
         };
         let process = address.ip().is_loopback().then(|| Process::listening_on(address)).flatten();
@@ -164,7 +164,7 @@ impl Gateway {
         let route = protected.as_ref().and_then(|choice| config.routes.get(choice.index?));
         let (scope, audience) = route.map_or((None, None), |route| reach::needs(route, None));
         // The gateway is a child process of this one, on the port that it reported.
-        let trust = Trust { insecure: true, certificates: Vec::new() };
+        let trust = Trust { insecure: true, ..Trust::default() };
         let address = SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, origin.port));
         Ok(Self {
             destination: destination(&origin, address, &trust, plan.http2)?,

@@ -1,17 +1,13 @@
 //! Addresses that only an owner may use as a target of requests.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use serde_json::Value as Json;
 
 use super::raw;
 use crate::config::Host;
-
-/// Host names under which clouds provide the credentials of a machine.
-const METADATA_NAMES: [&str; 3] = ["metadata.google.internal", "metadata", "instance-data"];
-/// Addresses of the same services outside of the link-local ranges.
-const METADATA_ADDRESSES: [&str; 3] = ["100.100.100.200", "fd00:ec2::254", "168.63.129.16"];
+use crate::config::metadata::{embedded, is_metadata, is_metadata_name};
 
 /// The addresses that the gateway listens on.
 pub(super) struct OwnAddresses {
@@ -55,8 +51,9 @@ impl OwnAddresses {
     pub(super) fn forbid(&self, host: &Host, port: u16) -> bool {
         match host {
             Host::Address(ip) => {
-                let ip = canonical(*ip);
-                is_link_local(ip)
+                let ip = embedded(*ip);
+                is_metadata(ip)
+                    || is_multicast(ip)
                     || self.ports.contains(&port)
                         && (ip.is_loopback()
                             || ip.is_unspecified()
@@ -64,7 +61,7 @@ impl OwnAddresses {
                             || self.addresses.contains(&ip))
             }
             Host::Name(name) => {
-                METADATA_NAMES.contains(&&**name)
+                is_metadata_name(name)
                     || resolves_to_number(name)
                     || self.ports.contains(&port) && self.is_own_name(name)
             }
@@ -85,28 +82,8 @@ fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-fn is_link_local(ip: IpAddr) -> bool {
-    let metadata = METADATA_ADDRESSES.iter().any(|address| address.parse() == Ok(ip));
-    metadata
-        || match ip {
-            IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast() || ip.is_multicast(),
-            IpAddr::V6(ip) => ip.is_unicast_link_local() || ip.is_multicast(),
-        }
-}
-
-/// Returns the IPv4 address that an IPv6 address contains: mapped, compatible, or translated (NAT64, 6to4).
-fn canonical(ip: IpAddr) -> IpAddr {
-    let IpAddr::V6(six) = ip.to_canonical() else { return ip.to_canonical() };
-    let v4 = |high: u16, low: u16| {
-        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-        IpAddr::V4(Ipv4Addr::new(a, b, c, d))
-    };
-    match six.segments() {
-        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => v4(high, low),
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => v4(high, low),
-        [0x2002, high, low, ..] => v4(high, low),
-        _ => ip.to_canonical(),
-    }
+fn is_multicast(ip: IpAddr) -> bool {
+    ip.is_multicast() || ip == IpAddr::V4(std::net::Ipv4Addr::BROADCAST)
 }
 
 /// Returns whether a resolver parses a name as a number, such as `0xa9fea9fe`, and so as an address.
@@ -147,6 +124,9 @@ mod tests {
             "http://0xa9fea9fe",
             "http://a.0xfe",
             "http://metadata.google.internal",
+            "http://METADATA.goog",
+            "http://instance-data.ec2.internal",
+            "http://100.100.100.200",
             "http://127.0.0.1:9465",
             "http://127.1.2.3:9465",
             "http://localhost:9465",

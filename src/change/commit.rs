@@ -104,6 +104,7 @@ impl ChangeControl {
         allow(actor, operations)?;
         let _lock = self.folder.lock().map_err(ChangeError::State)?;
         let before = self.texts()?;
+        let operations = &self.refilled(operations.to_vec(), &before)?;
         let after = replay(operations, &before)?;
         self.commit_texts(Commitment { actor, comment, confirm_within, before, after, operations })
     }

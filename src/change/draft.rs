@@ -115,16 +115,28 @@ pub(super) struct Drafts<'a>(pub(super) &'a StateFolder);
 impl Drafts<'_> {
     /// Reads all drafts, the most recently changed one first. A damaged file is left out.
     pub(super) fn all(&self) -> io::Result<Vec<Draft>> {
-        let mut drafts = Vec::new();
+        self.read().map(|(drafts, _)| drafts)
+    }
+
+    /// Returns the ids of the files that cannot be read as drafts.
+    pub(super) fn damaged(&self) -> io::Result<Vec<DraftId>> {
+        self.read().map(|(_, damaged)| damaged)
+    }
+
+    fn read(&self) -> io::Result<(Vec<Draft>, Vec<DraftId>)> {
+        let (mut drafts, mut damaged) = (Vec::new(), Vec::new());
         for entry in std::fs::read_dir(self.0.drafts())? {
             let name = entry?.file_name();
             let id = name.to_str().and_then(|name| DraftId::parse(name.strip_suffix(".json")?));
-            if let Some(id) = id {
-                drafts.extend(self.get(&id)?);
+            let Some(id) = id else { continue };
+            match self.get(&id)? {
+                Some(draft) => drafts.push(draft),
+                None => damaged.push(id),
             }
         }
         drafts.sort_by(|one, other| (other.changed, &one.id).cmp(&(one.changed, &other.id)));
-        Ok(drafts)
+        damaged.sort();
+        Ok((drafts, damaged))
     }
 
     /// Reads a draft. Returns `None` if it does not exist or is damaged.

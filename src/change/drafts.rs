@@ -4,11 +4,13 @@ use std::time::SystemTime;
 
 use super::actor::{Actor, Role};
 use super::audit::{AuditLine, Event};
+use super::conflict::Conflict;
 use super::control::ChangeControl;
 use super::document::Document;
 use super::draft::{Draft, DraftId, Drafts, MAX_DRAFTS, MAX_OPERATIONS, MAX_TITLE};
 use super::error::ChangeError;
 use super::operation::{Operation, millis};
+use super::settings::Settings;
 use super::texts::Texts;
 
 impl ChangeControl {
@@ -18,6 +20,28 @@ impl ChangeControl {
     /// Fails if the folder cannot be read.
     pub(crate) fn drafts(&self) -> Result<Vec<Draft>, ChangeError> {
         Drafts(&self.folder).all().map_err(ChangeError::State)
+    }
+
+    /// Lists the drafts whose files cannot be read. They do not count, and can only be discarded.
+    ///
+    /// # Errors
+    /// Fails if the folder cannot be read.
+    pub(crate) fn damaged_drafts(&self) -> Result<Vec<DraftId>, ChangeError> {
+        Drafts(&self.folder).damaged().map_err(ChangeError::State)
+    }
+
+    /// Checks that an actor may change a draft, and that it has this revision. The check is repeated when it
+    /// is changed.
+    ///
+    /// # Errors
+    /// Fails if the draft does not exist or has another revision, or if the actor may not change it.
+    pub(crate) fn check_revision(
+        &self,
+        actor: &Actor,
+        id: &DraftId,
+        revision: u64,
+    ) -> Result<(), ChangeError> {
+        self.own_draft(actor, id, revision).map(drop)
     }
 
     /// Returns a draft. Every user who may sign in may read drafts: show operations with
@@ -100,11 +124,13 @@ impl ChangeControl {
     ) -> Result<Draft, ChangeError> {
         allow(actor, &operations)?;
         self.change_draft(actor, id, revision, "changed", |draft| {
-            draft.operations.extend(self.refilled(operations, &self.texts()?)?);
+            let texts = self.texts()?;
+            let planned = replay(&draft.operations, &texts)?;
+            draft.operations.extend(self.refilled(operations, &planned)?);
             if draft.operations.len() > MAX_OPERATIONS {
                 return Err(ChangeError::TooMany("changes in a draft", MAX_OPERATIONS));
             }
-            replay(&draft.operations, &self.texts()?).map(drop)
+            replay(&draft.operations, &texts).map(drop)
         })
     }
 
@@ -144,39 +170,53 @@ impl ChangeControl {
         })
     }
 
-    /// Discards a draft. An owner can discard one that is damaged, too.
+    /// Discards a draft, or a damaged file of one.
     ///
     /// # Errors
     /// Fails if the draft has another revision, or if the actor may not do this.
     pub(crate) fn discard(&self, actor: &Actor, id: &DraftId, revision: u64) -> Result<(), ChangeError> {
         let _lock = self.folder.lock().map_err(ChangeError::State)?;
-        // The owner and the revision of a damaged draft are not known.
-        let damaged =
-            actor.role >= Role::Owner && Drafts(&self.folder).is_damaged(id).map_err(ChangeError::State)?;
-        if !damaged {
+        // Nobody can read a damaged draft, so it has no owner and no revision.
+        if Drafts(&self.folder).is_damaged(id).map_err(ChangeError::State)? {
+            allow(actor, &[])?;
+        } else {
             self.own_draft(actor, id, revision)?;
         }
         self.record(&AuditLine::now(actor, Event::Draft, id.as_str(), "discarded"))?;
         Drafts(&self.folder).remove(id).map_err(ChangeError::State)
     }
 
-    /// Replaces placeholders in a text by the credentials that they represent, because the editor of a text
-    /// sees it without credentials.
+    /// Replaces placeholders by the credentials that they represent, because the editor of a text or of a
+    /// table sees it without credentials.
     pub(super) fn refilled(
         &self,
-        operations: Vec<Operation>,
+        mut operations: Vec<Operation>,
         today: &Texts,
     ) -> Result<Vec<Operation>, ChangeError> {
-        let refill = |(index, operation)| match operation {
-            Operation::ReplaceText { file, text } => {
-                let texts = Texts::new(vec![(Default::default(), text)]);
-                let filled = self.key.refill(&texts, today, false);
-                let filled = filled.map_err(|conflict| ChangeError::Conflict(index, conflict))?;
-                Ok(Operation::ReplaceText { file, text: filled.main().to_owned() })
-            }
-            other => Ok(other),
-        };
-        operations.into_iter().enumerate().map(refill).collect()
+        for (index, operation) in operations.iter_mut().enumerate() {
+            let refilled = match operation {
+                Operation::ReplaceText { text, .. } => {
+                    let texts = Texts::new(vec![(Default::default(), std::mem::take(text))]);
+                    let filled = self.key.refill(&texts, today, false);
+                    filled.map(|filled| filled.main().clone_into(text))
+                }
+                Operation::RouteAdd { route: settings } | Operation::RouteSet { settings, .. } => {
+                    self.refill_settings("routes", settings, today)
+                }
+                Operation::UpstreamAdd { name, settings } | Operation::UpstreamSet { name, settings } => {
+                    self.refill_settings(&format!("upstreams.{name}"), settings, today)
+                }
+                _ => Ok(()),
+            };
+            refilled.map_err(|conflict| ChangeError::Conflict(index, conflict))?;
+        }
+        Ok(operations)
+    }
+
+    fn refill_settings(&self, path: &str, settings: &mut Settings, today: &Texts) -> Result<(), Conflict> {
+        settings
+            .iter_mut()
+            .try_for_each(|(key, value)| self.key.refill_json(&format!("{path}.{key}"), value, today))
     }
 
     fn change_draft(
@@ -198,7 +238,8 @@ impl ChangeControl {
         Ok(draft)
     }
 
-    /// Returns a draft with this revision that the actor may change. The caller must hold the lock.
+    /// Returns a draft with this revision that the actor may change. Before a change, the caller must hold
+    /// the lock.
     pub(super) fn own_draft(&self, actor: &Actor, id: &DraftId, revision: u64) -> Result<Draft, ChangeError> {
         allow(actor, &[])?;
         let draft = self.draft(id)?;

@@ -125,7 +125,7 @@ impl fmt::Display for ChangeError {
         match self {
             Self::NotFound(what) => write!(f, "there is no such {what}"),
             Self::Role(role) => write!(f, "this needs the role {role}"),
-            Self::NotYours(owner) => write!(f, "this is the work of {owner:?}, which only {owner:?} or an owner may change"),
+            Self::NotYours(owner) => write!(f, "the draft belongs to {owner:?}, and only {owner:?} or an owner may change it"),
             Self::OwnerOnly(differences) => {
                 f.write_str("only an owner may commit this:")?;
                 differences.iter().try_for_each(|difference| write!(f, "\n- {difference}"))
@@ -134,32 +134,32 @@ impl fmt::Display for ChangeError {
                 write!(f, "the draft was changed in the meantime: its revision is {revision}")
             }
             Self::StaleBase => f.write_str(
-                "the configuration was changed since the draft was begun: rebase the draft, and look at what it grants again",
+                "the configuration was changed after the draft was created: rebase the draft, and look at what it grants again",
             ),
-            Self::Conflict(index, conflict) => write!(f, "change {} cannot be made: {conflict}", index + 1),
+            Self::Conflict(index, conflict) => write!(f, "operation {} cannot be applied: {conflict}", index + 1),
             Self::Invalid(errors) => write!(f, "the changed configuration would have errors:\n{errors}"),
             Self::Syntax(SyntaxProblem { file, line }) => {
                 write!(f, "{}:{line}: not TOML", file.display())
             }
-            Self::Operation(message) => write!(f, "this is no change that can be made: {message}"),
+            Self::Operation(message) => write!(f, "the operation is not valid: {message}"),
             Self::Comment => f.write_str("a commit needs a comment of 1 to 1000 characters"),
             Self::ConfirmWithin => f.write_str("the time for a confirmation must be from 10s to 24h"),
             Self::Nothing => f.write_str("the draft changes nothing"),
             Self::ReadOnly => f.write_str(
-                "the configuration is only read here (admin.read_only): take the patch to where it is changed",
+                "the configuration is read-only here (admin.read_only): apply the patch where the configuration is kept",
             ),
             Self::Unconfirmed(version) => {
                 write!(f, "version {version} waits for its confirmation: confirm it or roll it back first")
             }
             Self::NotUnconfirmed => f.write_str("no commit of this version waits for a confirmation"),
             Self::TooLarge(most) => {
-                write!(f, "the changes are too large: together they may have {} MiB", most >> 20)
+                write!(f, "the changes are too large: the limit is {} MiB for all of them together", most >> 20)
             }
-            Self::TooMany(what, most) => write!(f, "there are {most} {what} already, which is the most"),
+            Self::TooMany(what, most) => write!(f, "there are already {most} {what}, which is the limit"),
             Self::Audit(error) => write!(f, "the audit cannot be written, so nothing is changed: {error}"),
             Self::State(error) => write!(f, "the gateway's own files cannot be used: {error}"),
             Self::File(error) => write!(f, "the configuration {error}"),
-            Self::Retired => f.write_str("another process has taken over: ask that one"),
+            Self::Retired => f.write_str("another process has taken over: send the request again"),
         }
     }
 }

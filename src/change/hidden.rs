@@ -38,6 +38,8 @@ struct Found<'t> {
     quoted: &'t str,
     /// The value as the file contains it, with escapes that are not resolved.
     text: &'t str,
+    /// The value.
+    value: String,
 }
 
 impl HidingKey {
@@ -85,6 +87,29 @@ impl HidingKey {
         }
         shown.push_str(rest);
         shown
+    }
+
+    /// Replaces the placeholders in JSON that a configuration would have at a path of keys, by the
+    /// credentials that `today` has at the same keys.
+    ///
+    /// # Errors
+    /// Fails for a credential that is not at its key in `today`.
+    pub(super) fn refill_json(&self, path: &str, json: &mut Json, today: &Texts) -> Result<(), Conflict> {
+        match json {
+            Json::String(text) => {
+                let Some(digest) = text.strip_prefix(PREFIX) else { return Ok(()) };
+                let known = today.iter().flat_map(|(_, text)| credentials(text));
+                let mut known = known.filter(|known| known.path == path && self.digest(known.text) == digest);
+                let known = known.next().ok_or_else(|| Conflict::CredentialGone(path.to_owned()))?;
+                *text = known.value;
+                Ok(())
+            }
+            Json::Array(items) => items.iter_mut().try_for_each(|item| self.refill_json(path, item, today)),
+            Json::Object(members) => members
+                .iter_mut()
+                .try_for_each(|(key, value)| self.refill_json(&format!("{path}.{key}"), value, today)),
+            _ => Ok(()),
+        }
     }
 
     /// Replaces the digests in `texts` by the credentials of `today`.
@@ -182,7 +207,8 @@ fn collect<'t>(text: &'t str, path: &str, value: &Spanned<DeValue<'_>>, found: &
         DeValue::String(string) if is_credential(path, string) || is_hidden(string) => {
             let span = value.span();
             let quoted = text.get(span.clone()).unwrap_or_default();
-            found.push(Found { path: path.to_owned(), span, quoted, text: quoted.trim_matches(['"', '\'']) });
+            let text = quoted.trim_matches(['"', '\'']);
+            found.push(Found { path: path.to_owned(), span, quoted, text, value: string.to_string() });
         }
         DeValue::Array(items) => items.iter().for_each(|item| collect(text, path, item, found)),
         DeValue::Table(table) => {
@@ -239,5 +265,20 @@ mod tests {
         let hidden = key.hide(&texts);
         assert!(!hidden.main().contains("sesame"), "{}", hidden.main());
         assert_eq!(key.refill(&hidden, &texts, false).unwrap().main(), text);
+    }
+
+    #[test]
+    fn a_placeholder_is_refilled_at_its_own_key_only() {
+        let key = HidingKey::new(&[1; 32]);
+        let text = "[upstreams.shop]\ncredentials = { header = \"X-Key\", value = \"ses\\u0061me\" }\n";
+        let texts = Texts::new(vec![(Default::default(), text.to_owned())]);
+        let shown = key.hide(&texts);
+        let shown = shown.main().split('"').find(|part| is_hidden(part)).unwrap().to_owned();
+        let credentials = || serde_json::json!({ "credentials": { "header": "X-Other", "value": shown } });
+        let mut json = credentials();
+        key.refill_json("upstreams.shop", &mut json, &texts).unwrap();
+        assert_eq!(json["credentials"]["value"], "sesame");
+        let gone = key.refill_json("upstreams.other", &mut credentials(), &texts).unwrap_err();
+        assert_eq!(gone, Conflict::CredentialGone("upstreams.other.credentials.value".to_owned()));
     }
 }

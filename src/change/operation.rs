@@ -3,6 +3,7 @@
 //! The command line, the API and the console translate what they are asked for into operations. Everything
 //! random or timed is in the operation, so that making it again on the same file gives the same text.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -17,27 +18,8 @@ use super::registration::{NewToken, RegisteredState};
 use super::routes::RouteAddress;
 use super::secrets::Rotation;
 use super::settings::Settings;
+use crate::config::Mode;
 use crate::gate::SecretHash;
-
-/// What happens to requests of a route whose token would be refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum RouteMode {
-    /// They are refused.
-    Enforce,
-    /// They pass, and the refusal is recorded.
-    Shadow,
-}
-
-impl RouteMode {
-    /// Returns the name that the configuration has.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Enforce => "enforce",
-            Self::Shadow => "shadow",
-        }
-    }
-}
 
 /// One change of a configuration. Its JSON is an object whose member `op` is the name of the variant in lower
 /// case, as in `{"op": "client_enabled", "id": "server", "enabled": false, "at": 1795422600000}`.
@@ -99,10 +81,19 @@ pub(crate) enum Operation {
     ClientRemove { id: String },
     /// Adds a route with these keys.
     RouteAdd { route: Settings },
+    /// Adds scopes, upstreams and routes: what `tollgate import` has found.
+    Import {
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        scopes: BTreeMap<String, String>,
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        upstreams: BTreeMap<String, Settings>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        routes: Vec<Settings>,
+    },
     /// Changes keys of a route. `null` removes a key.
     RouteSet { route: RouteAddress, settings: Settings },
     /// Sets whether a route refuses requests, or only records that it would.
-    RouteMode { route: RouteAddress, mode: RouteMode },
+    RouteMode { route: RouteAddress, mode: Mode },
     /// Removes a route.
     RouteRemove { route: RouteAddress },
     /// Adds an upstream with these keys.
@@ -210,9 +201,18 @@ impl Operation {
                 }
             }
             Self::ClientRemove { id } => document.remove_client(id),
-            Self::RouteAdd { route } => document.add_route(route),
+            Self::RouteAdd { route } => document.add_routes(std::slice::from_ref(route)),
+            Self::Import { scopes, upstreams, routes } => {
+                for (name, description) in scopes {
+                    document.add_scope(name, description)?;
+                }
+                for (name, settings) in upstreams {
+                    document.add_upstream(name, settings)?;
+                }
+                document.add_routes(routes)
+            }
             Self::RouteSet { route, settings } => document.set_route(route, settings),
-            Self::RouteMode { route, mode } => document.set_route_mode(route, mode.as_str()),
+            Self::RouteMode { route, mode } => document.set_route_mode(route, *mode),
             Self::RouteRemove { route } => document.remove_route(route),
             Self::UpstreamAdd { name, settings } => document.add_upstream(name, settings),
             Self::UpstreamSet { name, settings } => document.set_upstream(name, settings),

@@ -21,6 +21,8 @@ const EDITABLE: [&str; 4] = ["scopes", "clients", "routes", "upstreams"];
 const EDITABLE_TOKEN_SERVICE: [&str; 1] = ["token_lifetime"];
 /// The keys of `[upstreams.NAME.tls]` that name files.
 const FILES: [&str; 3] = ["ca", "client_certificate", "client_key"];
+/// The key of the headers that a route adds to its requests. Upstreams are given keys in them.
+const ROUTE_HEADERS: &str = ".request_headers.set.";
 /// The prefix of the scopes of the admin API.
 pub(crate) const ADMIN_SCOPES: &str = "tollgate:";
 
@@ -239,16 +241,25 @@ fn addresses(before: &Json, after: &Json, found: &mut BTreeSet<OwnerOnly>) {
 /// sent to any server.
 fn credentials(before: &Json, after: &Json, found: &mut BTreeSet<OwnerOnly>) {
     let is_literal = |key: &str, text: &str| {
-        (key.ends_with(".credentials.value") || key.ends_with(".credentials.basic.password"))
+        (key.ends_with(".credentials.value")
+            || key.ends_with(".credentials.basic.password")
+            || key.contains(ROUTE_HEADERS))
             && !is_reference(text)
     };
     let known = uses(before, is_literal);
     for (key, value, receiver) in uses(after, is_literal) {
-        let used = known.iter().any(|other| other.0 == key && other.1 == value);
-        if used && !known.contains(&(key.clone(), value, receiver)) {
+        let same = |other: &&Use| name_of_use(&other.0) == name_of_use(&key) && other.1 == value;
+        let used = known.iter().any(|other| same(&other));
+        if used && !known.iter().filter(same).any(|other| other.2 == receiver) {
             found.insert(OwnerOnly::Credentials { key });
         }
     }
+}
+
+/// Returns what two uses of the same credential have in common: the name of the header on any route, or the
+/// key of an upstream.
+fn name_of_use(key: &str) -> &str {
+    key.split_once(ROUTE_HEADERS).map_or(key, |(_, header)| header)
 }
 
 fn admin_scopes(before: &Json, after: &Json, found: &mut BTreeSet<OwnerOnly>) {

@@ -14,7 +14,7 @@ use super::permission::{OwnerOnly, owner_only};
 use super::texts::Texts;
 use crate::access::difference::{Change, difference};
 use crate::config::restart::needs_restart;
-use crate::config::{Config, ConfigErrors};
+use crate::config::{Config, ConfigError, ConfigErrors};
 
 /// The effect of operations on the current configuration.
 #[derive(Debug)]
@@ -73,14 +73,39 @@ impl ChangeControl {
     pub(crate) fn preview_operations(
         &self,
         actor: &Actor,
-        operations: &[Operation],
+        operations: Vec<Operation>,
     ) -> Result<Preview, ChangeError> {
         if !operations.is_empty() {
-            allow(actor, operations)?;
+            allow(actor, &operations)?;
         }
         let before = self.texts()?;
-        let after = replay(operations, &before)?;
+        let after = replay(&self.refilled(operations, &before)?, &before)?;
         self.preview_texts(actor, before, after, false)
+    }
+
+    /// Returns the errors that operations would add to those of a draft. Nothing is stored. The list is empty
+    /// if the actor may not have the result compiled.
+    ///
+    /// # Errors
+    /// Fails if the actor may not make such operations, or if one cannot be applied.
+    pub(crate) fn errors_of(
+        &self,
+        actor: &Actor,
+        draft: Option<&Draft>,
+        operations: Vec<Operation>,
+    ) -> Result<Vec<ConfigError>, ChangeError> {
+        allow(actor, &operations)?;
+        let before = self.texts()?;
+        let planned = replay(draft.map_or(&[], |draft| &draft.operations), &before)?;
+        let after = replay(&self.refilled(operations, &planned)?, &planned)?;
+        let Some(errors) = self.preview_texts(actor, before, after, false)?.errors else {
+            return Ok(Vec::new());
+        };
+        let known = self.live.check(&planned).err();
+        let known: Vec<&ConfigError> = known.iter().flat_map(ConfigErrors::iter).collect();
+        let is_known =
+            |error: &ConfigError| known.iter().any(|k| (&k.key, &k.message) == (&error.key, &error.message));
+        Ok(errors.iter().filter(|error| !is_known(error)).cloned().collect())
     }
 
     /// Returns the effect of replacing the current configuration by another version. Nothing is stored.

@@ -1,9 +1,9 @@
 //! Converts the proposals of shadow mode into operations of a draft.
 
 use super::edit::ListEdit;
-use super::operation::{Operation, RouteMode};
+use super::operation::Operation;
 use super::routes::RouteAddress;
-use crate::config::{Config, Methods, Route};
+use crate::config::{Config, Mode};
 use crate::shadow::Proposal;
 
 /// Returns the operations that make the change that shadow mode proposes. The list is empty if a person has
@@ -27,22 +27,12 @@ pub(crate) fn operations(proposal: &Proposal, config: &Config) -> Vec<Operation>
         }
         Proposal::Enforce { route } => {
             let route = config.routes.iter().find(|known| known.label() == *route);
-            let mode = RouteMode::Enforce;
-            route.map(|route| Operation::RouteMode { route: address(route), mode }).into_iter().collect()
+            let enforce =
+                |route| Operation::RouteMode { route: RouteAddress::of_route(route), mode: Mode::Enforce };
+            route.map(enforce).into_iter().collect()
         }
         Proposal::ChooseScope { .. } | Proposal::RequestAudience { .. } | Proposal::NewClient { .. } => {
             Vec::new()
         }
     }
-}
-
-/// Returns the address of a route in the file.
-fn address(route: &Route) -> RouteAddress {
-    let pattern = Some(route.path.as_str().to_owned());
-    let (path, prefix) = if route.path.is_prefix() { (None, pattern) } else { (pattern, None) };
-    let methods = match &route.methods {
-        Methods::All => Vec::new(),
-        Methods::Only(methods) => methods.iter().map(|method| method.as_str().to_owned()).collect(),
-    };
-    RouteAddress { hosts: route.hosts.iter().map(ToString::to_string).collect(), path, prefix, methods }
 }

@@ -1,5 +1,6 @@
 //! Adds, changes and removes routes.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -9,9 +10,10 @@ use super::conflict::{Conflict, Kind};
 use super::document::Document;
 use super::settings::{self, Settings};
 use super::{layout, table};
+use crate::config::{Methods, Mode, Route};
 
 /// The address of a route in the file: its hosts, its pattern and its methods.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RouteAddress {
     /// The hosts, in any order. Empty for a route that matches any host.
@@ -41,7 +43,23 @@ impl RouteAddress {
             .normal()
     }
 
-    /// Returns the address that a new route would have.
+    /// Returns the address of a compiled route.
+    pub(crate) fn of_route(route: &Route) -> Self {
+        let pattern = Some(route.path.as_str().to_owned());
+        let (path, prefix) = if route.path.is_prefix() { (None, pattern) } else { (pattern, None) };
+        let methods = match &route.methods {
+            Methods::All => Vec::new(),
+            Methods::Only(methods) => methods.iter().map(|method| method.as_str().to_owned()).collect(),
+        };
+        Self { hosts: route.hosts.iter().map(ToString::to_string).collect(), path, prefix, methods }
+    }
+
+    /// Returns whether two addresses are those of the same route.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.normal() == other.normal()
+    }
+
+    /// Returns the address that a route with these keys has.
     pub(crate) fn of_settings(route: &Settings) -> Self {
         let text = |key| Some(route.get(key)?.as_str()?.to_owned());
         let list = |key| match route.get(key) {
@@ -52,6 +70,17 @@ impl RouteAddress {
             _ => Vec::new(),
         };
         Self { hosts: list("host"), path: text("path"), prefix: text("prefix"), methods: list("methods") }
+    }
+
+    /// Returns the address of a route in a compiled configuration.
+    pub(crate) fn of_route(route: &Route) -> Self {
+        let pattern = Some(route.path.as_str().to_owned());
+        let (path, prefix) = if route.path.is_prefix() { (None, pattern) } else { (pattern, None) };
+        let methods = match &route.methods {
+            Methods::All => Vec::new(),
+            Methods::Only(methods) => methods.iter().map(|method| method.as_str().to_owned()).collect(),
+        };
+        Self { hosts: route.hosts.iter().map(ToString::to_string).collect(), path, prefix, methods }
     }
 
     fn normal(&self) -> Self {
@@ -76,13 +105,20 @@ impl fmt::Display for RouteAddress {
 }
 
 impl Document {
-    /// Adds a route after the others.
-    pub(super) fn add_route(&mut self, route: &Settings) -> Result<(), Conflict> {
-        let address = RouteAddress::of_settings(route);
-        if self.roots().any(|root| at(root, &address) > 0) {
-            return Err(Conflict::Exists(Kind::Route, address.to_string()));
+    /// Adds routes after the others.
+    pub(super) fn add_routes(&mut self, routes: &[Settings]) -> Result<(), Conflict> {
+        let mut there: HashSet<RouteAddress> = self.roots().flat_map(addresses).collect();
+        let mut added = Vec::new();
+        for route in routes {
+            let address = RouteAddress::of_settings(route);
+            if !there.insert(address.normal()) {
+                return Err(Conflict::Exists(Kind::Route, address.to_string()));
+            }
+            added.push(settings::entries(route, "routes")?);
         }
-        let entries = settings::entries(route, "routes")?;
+        if added.is_empty() {
+            return Ok(());
+        }
         self.turn_to(|root| root.contains_key("routes"))?;
         let blank = if self.is_blank() { "" } else { "\n" };
         let end = self.end();
@@ -95,21 +131,26 @@ impl Document {
         let routes = self.current().entry("routes").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
         match routes {
             Item::ArrayOfTables(tables) => {
-                let mut table = Table::new();
-                for (key, value) in entries {
-                    table.insert(&key, Item::Value(value));
+                let mut prefix = format!("{tail}{blank}");
+                for entries in added {
+                    let mut table = Table::new();
+                    for (key, value) in entries {
+                        table.insert(&key, Item::Value(value));
+                    }
+                    table.set_position(Some(last));
+                    table.decor_mut().set_prefix(std::mem::replace(&mut prefix, "\n".to_owned()));
+                    tables.push(table);
                 }
-                table.set_position(Some(last));
-                table.decor_mut().set_prefix(format!("{tail}{blank}"));
-                tables.push(table);
                 Ok(())
             }
             Item::Value(Value::Array(array)) => {
-                let mut table = InlineTable::new();
-                for (key, value) in entries {
-                    table.insert(key, value);
+                for entries in added {
+                    let mut table = InlineTable::new();
+                    for (key, value) in entries {
+                        table.insert(key, value);
+                    }
+                    array.push(Value::InlineTable(table));
                 }
-                array.push(Value::InlineTable(table));
                 Ok(())
             }
             _ => Err(Conflict::NotATable("routes".to_owned())),
@@ -123,9 +164,9 @@ impl Document {
     }
 
     /// Sets whether a route only records refusals instead of enforcing them.
-    pub(super) fn set_route_mode(&mut self, address: &RouteAddress, mode: &str) -> Result<(), Conflict> {
+    pub(super) fn set_route_mode(&mut self, address: &RouteAddress, mode: Mode) -> Result<(), Conflict> {
         let (route, inline) = self.route(address)?;
-        table::set(route, inline, "mode", Value::from(mode));
+        table::set(route, inline, "mode", Value::from(mode.as_str()));
         Ok(())
     }
 
@@ -187,15 +228,13 @@ fn retain_others(routes: &mut Array, address: &RouteAddress) {
 /// Returns the number of routes in a file that have this address.
 fn at(root: &Table, address: &RouteAddress) -> usize {
     let normal = address.normal();
-    match root.get("routes") {
-        Some(Item::ArrayOfTables(tables)) => {
-            tables.iter().filter(|route| RouteAddress::of(*route) == normal).count()
-        }
-        Some(Item::Value(Value::Array(routes))) => routes
-            .iter()
-            .filter_map(Value::as_inline_table)
-            .filter(|route| RouteAddress::of(*route) == normal)
-            .count(),
-        _ => 0,
-    }
+    addresses(root).filter(|other| *other == normal).count()
+}
+
+/// Iterates over the addresses of the routes in a file.
+fn addresses(root: &Table) -> impl Iterator<Item = RouteAddress> + '_ {
+    let routes = root.get("routes");
+    let tables = routes.and_then(Item::as_array_of_tables).into_iter().flatten();
+    let inline = routes.and_then(Item::as_array).into_iter().flatten().filter_map(Value::as_inline_table);
+    tables.map(|route| RouteAddress::of(route)).chain(inline.map(|route| RouteAddress::of(route)))
 }

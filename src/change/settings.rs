@@ -16,7 +16,7 @@ pub(super) fn apply(
     settings: &Settings,
     path: &str,
 ) -> Result<(), Conflict> {
-    for (key, new) in settings {
+    for (key, new) in in_order(settings) {
         let path = format!("{path}.{key}");
         if new.is_null() {
             table.remove(key);
@@ -94,11 +94,16 @@ const FIRST: [&str; 16] = [
 
 /// Returns the keys and values of a new table, in the order in which a person would write them.
 pub(super) fn entries(settings: &Settings, path: &str) -> Result<Vec<(String, Value)>, Conflict> {
-    let mut set: Vec<(&String, &Json)> = settings.iter().filter(|(_, value)| !value.is_null()).collect();
-    set.sort_by_key(|(key, _)| FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len()));
+    let set = in_order(settings).into_iter().filter(|(_, value)| !value.is_null());
     let entry =
         |(key, value): (&String, &Json)| Ok((key.clone(), to_value(value, &format!("{path}.{key}"))?));
-    set.into_iter().map(entry).collect()
+    set.map(entry).collect()
+}
+
+fn in_order(settings: &Settings) -> Vec<(&String, &Json)> {
+    let mut all: Vec<(&String, &Json)> = settings.iter().collect();
+    all.sort_by_key(|(key, _)| FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len()));
+    all
 }
 
 /// Converts a value to TOML.

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use serde_json::{Value as Json, json};
 
+use super::actor::Role;
 use super::error::ChangeError;
 use super::hidden::hide_json;
 use super::new_secret;
@@ -39,11 +40,11 @@ impl Submitted {
     /// - `restore` is refused: [`rollback`](super::control::ChangeControl::rollback) makes it.
     ///
     /// This function hashes secrets, which takes about 50 ms and 19 MiB. Callers must limit how many calls
-    /// run at once.
+    /// run at once. Nothing is hashed for an operation that `role` does not permit.
     ///
     /// # Errors
-    /// Fails if the JSON is not an operation, or if a secret is too short.
-    pub(crate) fn read(json: Json, now: SystemTime) -> Result<Self, ChangeError> {
+    /// Fails if the JSON is not an operation, if a secret is too short, or if a higher role is needed.
+    pub(crate) fn read(json: Json, role: Role, now: SystemTime) -> Result<Self, ChangeError> {
         let wrong = |message: &str| ChangeError::Operation(message.to_owned());
         let Json::Object(mut members) = json else { return Err(wrong("an operation is a JSON object")) };
         let op = members.get("op").and_then(Json::as_str).unwrap_or_default().to_owned();
@@ -53,12 +54,7 @@ impl Submitted {
             "admin_user_add" | "admin_user_password" => Some("password"),
             _ => None,
         };
-        let (mut secret, mut warning) = (None, None);
-        if let Some(field) = field {
-            let (made, hash, remark) = make(members.remove(field))?;
-            members.insert(field.to_owned(), json!(hash.to_phc()));
-            (secret, warning) = (Some(made), remark);
-        }
+        let wanted = field.and_then(|field| members.insert(field.to_owned(), json!("")));
         if ["client_add", "client_reset_secret", "client_enabled", "client_end_tokens"].contains(&&*op) {
             members.insert("at".to_owned(), json!(millis(now)));
         }
@@ -70,10 +66,24 @@ impl Submitted {
         }
         // The error of the JSON parser can quote a value, which may be a secret. This message contains only
         // names of members.
-        let operation = serde_json::from_value(Json::Object(members)).map_err(|error| {
+        let mut operation: Operation = serde_json::from_value(Json::Object(members)).map_err(|error| {
             let message = error.to_string();
             ChangeError::Operation(message.split(": \"").next().unwrap_or("malformed").to_owned())
         })?;
+        let needed = operation.role();
+        if role < needed {
+            return Err(ChangeError::Role(needed));
+        }
+        let (mut secret, mut warning) = (None, None);
+        if let Operation::ClientAdd { secret: hash, .. }
+        | Operation::ClientResetSecret { secret: hash, .. }
+        | Operation::AdminUserAdd { password: hash, .. }
+        | Operation::AdminUserPassword { password: hash, .. } = &mut operation
+        {
+            let (made, made_hash, remark) = make(wanted)?;
+            *hash = made_hash.to_phc();
+            (secret, warning) = (Some(made), remark);
+        }
         Ok(Self { operation, secret, warning })
     }
 }
@@ -131,6 +141,11 @@ impl Operation {
             for member in ["settings", "route"] {
                 if let Some(settings) = members.get_mut(member) {
                     hide_json(table, settings);
+                }
+            }
+            for table in ["routes", "upstreams"] {
+                if let Some(tables) = members.get_mut(table) {
+                    hide_json(table, tables);
                 }
             }
         }

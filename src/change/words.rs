@@ -60,6 +60,17 @@ impl Display for Operation {
             }
             Self::ClientRemove { id } => write!(f, "remove the client {id:?}"),
             Self::RouteAdd { route } => write!(f, "add the route {}", RouteAddress::of_settings(route)),
+            Self::Import { scopes, upstreams, routes } => {
+                let counts =
+                    [(scopes.len(), "scope"), (upstreams.len(), "upstream"), (routes.len(), "route")];
+                let count = |(count, what)| match count {
+                    0 => None,
+                    1 => Some(format!("1 {what}")),
+                    many => Some(format!("{many} {what}s")),
+                };
+                let parts: Vec<String> = counts.into_iter().filter_map(count).collect();
+                write!(f, "import {}", parts.join(", "))
+            }
             Self::RouteSet { route, settings } => write!(f, "route {route}: {}", keys(settings)),
             Self::RouteMode { route, mode } => write!(f, "route {route}: mode {}", mode.as_str()),
             Self::RouteRemove { route } => write!(f, "remove the route {route}"),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::cli::{
-    admin, bench, change, check, client, diff, explain, health, history, import, registration, self_test,
-    token, upgrade,
+    admin, bench, change, check, client, diff, explain, health, history, import, keys, registration,
+    self_test, token, upgrade,
 };
 
 /// OAuth 2.0 client-credentials protection for unmodified HTTP APIs.
@@ -24,12 +24,12 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Run the gateway. This is the default command.
     Run,
-    /// Check the configuration: report every error in it at once, and what is probably not meant.
+    /// Check the configuration: report all of its errors at once, and settings that are probably mistakes.
     Check(check::Arguments),
     /// Add, list and change the clients in the configuration.
     #[command(subcommand)]
     Client(client::Command),
-    /// Manage who may use the console.
+    /// Manage the users of the console.
     #[command(subcommand)]
     Admin(admin::Command),
     /// Let programs register clients: make initial access tokens, and list the clients that have registered.
@@ -37,23 +37,24 @@ pub(super) enum Command {
     Registration(registration::Command),
     /// Get a token from a running gateway and print it.
     Token(token::Arguments),
-    /// Ask the running gateway whether it serves. The exit code is 1 if it does not.
+    /// Ask the running gateway whether it accepts requests. The exit code is 1 if it does not.
     Health(health::Arguments),
-    /// Let a new process, of the program as it is now installed, take over from the running gateway without
-    /// losing a connection. The exit code is 1 if it does not, and then the gateway serves as before.
+    /// Replace the running gateway by a new process of the installed program, without losing a connection. If
+    /// that fails, the exit code is 1, and the gateway continues to run.
     Upgrade(upgrade::Arguments),
     /// Translate an OpenAPI description, or the configuration of another gateway, into a part of
     /// gateway.toml.
     Import(import::Arguments),
     /// Explain what happens to a request, and why, from the configuration alone.
     Explain(explain::Arguments),
-    /// Show which client gets through which route.
+    /// Show which client has access to which route.
     Routes {
         /// Print JSON, for scripts.
         #[arg(long)]
         json: bool,
     },
-    /// Show who calls routes in shadow mode, who would be refused, and which changes let everybody pass.
+    /// Show the callers of routes in shadow mode: which of them would be refused, and which changes let them
+    /// pass.
     Shadow {
         /// Print JSON, for scripts.
         #[arg(long)]
@@ -61,20 +62,21 @@ pub(super) enum Command {
     },
     /// Compare what two configurations grant. The exit code is 1 if the second one grants more.
     Diff(diff::Arguments),
-    /// Prepare changes of the configuration, see what they grant, and commit them.
+    /// Prepare changes of the configuration, show what they grant, and commit them.
     #[command(subcommand)]
     Change(change::Command),
-    /// Show the versions of the configuration: who made them, when, why, and what they granted.
+    /// Show the versions of the configuration: the author, the time, the reason, and what each version
+    /// granted.
     History(history::Arguments),
-    /// Confirm a change that is rolled back otherwise.
+    /// Confirm a commit, so that it is not rolled back.
     Confirm(history::ConfirmArguments),
-    /// Return to a version of the configuration.
+    /// Restore a version of the configuration.
     Rollback(history::RollbackArguments),
     /// Measure a gateway of this configuration: the cost of protection, the rate of tokens, and the latency
     /// for clients.
     Bench(bench::Arguments),
-    /// Attack the running gateway with its own configuration, and report what passes that must not. The exit
-    /// code is 1 if anything does.
+    /// Send attacks to the running gateway, based on its own configuration, and report those that pass. The
+    /// exit code is 1 if one passes.
     SelfTest(self_test::Arguments),
     /// Print the JSON Schema of gateway.toml, for editors.
     Schema {
@@ -82,7 +84,10 @@ pub(super) enum Command {
         #[arg(long)]
         markdown: bool,
     },
-    /// Show what is kept over a restart: its size, its age, and how many tokens.
+    /// Show and replace the keys that sign JWTs for upstreams.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Show the state that survives a restart: its size, its age, and the number of tokens.
     State {
         /// Print JSON, for scripts.
         #[arg(long)]

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::access::difference::{Change, difference};
 use crate::change::environment::read_config;
 use crate::cli::failure::Failure;
 use crate::cli::output;
+use crate::config::restart::needs_restart;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -21,19 +22,26 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// Prints the changes. Fails if one of them widens access, so that a review can be required for it.
+/// Prints the changes, and the keys that take effect only after a restart. Fails if a change widens access,
+/// so that a review can be required for it.
 pub(super) fn diff(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let before = read_config(&arguments.before)?;
     let after = read_config(arguments.after.as_deref().unwrap_or(path))?;
     let changes = difference(&before, &after, SystemTime::now());
+    let restart = needs_restart(&before, &after);
+    let late = |key: &String| format!("{key} takes effect only after a restart");
     if arguments.json {
-        let changes: Vec<Value> = changes.iter().map(Change::to_json).collect();
+        let restart = restart
+            .iter()
+            .map(|key| json!({ "change": "needs_restart", "key": key, "widens": false, "text": late(key) }));
+        let changes: Vec<Value> = changes.iter().map(Change::to_json).chain(restart).collect();
         output::print(&output::json(&Value::Array(changes)))?;
-    } else if changes.is_empty() {
+    } else if changes.is_empty() && restart.is_empty() {
         output::print("Nothing that clients can reach changes.\n")?;
     } else {
         let line = |change: &Change| format!("{} {change}\n", if change.widens() { "+" } else { "-" });
-        output::print(&changes.iter().map(line).collect::<String>())?;
+        let restart = restart.iter().map(|key| format!("! {}\n", late(key)));
+        output::print(&changes.iter().map(line).chain(restart).collect::<String>())?;
     }
     match changes.iter().filter(|change| change.widens()).count() {
         0 => Ok(()),

@@ -16,9 +16,9 @@ const MOST: usize = 500;
 /// The arguments of `tollgate history`.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The number of a version to show. Default: a list of the last ones.
+    /// The number of the version to show. By default, the newest versions are listed.
     version: Option<u64>,
-    /// How many versions are listed.
+    /// The maximum number of versions in the list.
     #[arg(long, default_value_t = 20, value_name = "NUMBER", conflicts_with = "version")]
     last: usize,
     /// Print the text of the version, without credentials and hashes of secrets.
@@ -32,9 +32,9 @@ pub(super) struct Arguments {
 /// The arguments of `tollgate confirm`.
 #[derive(clap::Args)]
 pub(super) struct ConfirmArguments {
-    /// The number of the version that waits for its confirmation.
+    /// The number of the version to confirm.
     version: u64,
-    /// Roll it back now instead.
+    /// Roll the version back now, instead of confirming it.
     #[arg(long)]
     undo: bool,
 }
@@ -42,10 +42,10 @@ pub(super) struct ConfirmArguments {
 /// The arguments of `tollgate rollback`.
 #[derive(clap::Args)]
 pub(super) struct RollbackArguments {
-    /// The number of the version to return to.
+    /// The number of the version to restore.
     version: u64,
-    /// Bring back the secrets and [admin] of the version too. Default: those of today stay, so that secrets
-    /// that were reset do not become good again.
+    /// Restore the secrets and [admin] of the version too. By default, those of today stay, so that secrets
+    /// that were reset do not become valid again.
     #[arg(long)]
     with_secrets: bool,
     #[command(flatten)]

@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use crate::change::actor::Actor;
 use crate::change::environment::read_config;
+use crate::cli::change::draft::open;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::config::Origin;
 use crate::import::openapi::{self, Options, ScopeSource};
-use crate::import::{Draft, Gateway, Need, compare, gateway, render};
+use crate::import::{Draft, Gateway, Need, compare, gateway, render, stage};
 
 /// The largest file that is read, in bytes.
 const MAX_SIZE: u64 = 64 << 20;
@@ -38,6 +40,12 @@ pub(super) struct Arguments {
     /// Show what differs from the routes that the configuration (--config) has, instead of the whole text.
     #[arg(long)]
     diff: bool,
+    /// Prepare the differences as a staged change of the configuration (--config), and print its id.
+    #[arg(long, conflicts_with_all = ["diff", "json"])]
+    draft: bool,
+    /// Let the staged change also remove routes to the same upstreams that the source no longer has.
+    #[arg(long, requires = "draft")]
+    prune: bool,
     /// Print JSON, for scripts.
     #[arg(long)]
     json: bool,
@@ -68,12 +76,47 @@ pub(super) fn import(config: &Path, arguments: &Arguments) -> Result<(), Failure
         return output::print(&output::json(&as_json(&draft)));
     }
     output::note(&format!("{report}{summary}"));
+    if arguments.draft {
+        return stage(config, &path, &draft, arguments.prune);
+    }
     if arguments.diff {
         let comparison = compare::compare(&draft, &read_config(config)?);
         output::print(&comparison.text())?;
         return if comparison.is_empty() { Ok(()) } else { Err(Failure::other("the configuration differs")) };
     }
     output::print(&render(&draft))
+}
+
+/// Begins a staged change with the differences between an import and the configuration.
+fn stage(config: &Path, source: &Path, draft: &Draft, prune: bool) -> Result<(), Failure> {
+    let current = read_config(config)?;
+    let comparison = compare::compare(draft, &current);
+    let operations = stage::operations(draft, &current, &comparison, prune);
+    let counts = format!(
+        "{} new, {} changed, {} gone, {} the same",
+        comparison.new.len(),
+        comparison.changed.len(),
+        comparison.gone.len(),
+        comparison.same
+    );
+    output::note(&counts);
+    if !prune {
+        for gone in &comparison.gone {
+            output::note(&format!("{} stays: --prune removes it", gone.label));
+        }
+    }
+    if operations.is_empty() {
+        output::note("there is nothing to change");
+        return Ok(());
+    }
+    let name = source.file_name().unwrap_or_default().to_string_lossy();
+    let title = format!("Import of {name}: {counts}");
+    let begun = open(config)?.begin(&Actor::command_line(), &title, operations)?;
+    output::note(&format!(
+        "`tollgate change show {0}` shows what it grants, and `tollgate change commit {0}` applies it",
+        begun.id
+    ));
+    output::print(&format!("{}\n", begun.id))
 }
 
 fn read(arguments: &Arguments) -> Result<(PathBuf, Draft), Failure> {

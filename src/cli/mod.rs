@@ -15,6 +15,7 @@ mod failure;
 mod health;
 mod history;
 mod import;
+mod keys;
 mod man;
 mod output;
 mod registration;
@@ -52,6 +53,7 @@ pub fn main() -> ExitCode {
         Command::Health(arguments) => health::health(&config, &arguments),
         Command::Upgrade(arguments) => upgrade::upgrade(&config, &arguments),
         Command::Import(arguments) => import::import(&config, &arguments),
+        Command::Keys(command) => keys::run(&config, &command),
         Command::Explain(arguments) => explain::explain(&config, arguments),
         Command::Routes { json } => routes::routes(&config, json),
         Command::Shadow { json } => shadow::shadow(&config, json),

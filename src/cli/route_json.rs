@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::access::describe;
-use crate::config::{Access, AddressRange, BodyLimit, Config, CorsOrigins, Methods, Mode, Route};
+use crate::config::{
+    Access, AddressRange, BodyLimit, Config, CorsOrigins, Methods, Mode, Route, TokenForwarding,
+};
 use crate::oauth::scope::Requirement;
 
 /// Returns the key that gateway.toml has for the route's pattern.
@@ -49,6 +51,11 @@ pub(super) fn route(config: &Config, route: &Route) -> Map<String, Value> {
         CorsOrigins::Any => json!("*"),
         CorsOrigins::Only(origins) => json!(origins.iter().map(ToString::to_string).collect::<Vec<_>>()),
     });
+    let forward_token = match route.forward_token {
+        TokenForwarding::Removed => None,
+        TokenForwarding::Jwt => Some(json!("jwt")),
+        TokenForwarding::Kept => Some(json!(true)),
+    };
     let terms = [
         ("allow", ranges(&route.addresses.allow)),
         ("deny", ranges(&route.addresses.deny)),
@@ -56,7 +63,7 @@ pub(super) fn route(config: &Config, route: &Route) -> Map<String, Value> {
         ("rate_limit_by_address", route.rate_limit_by_address.map(|rate| json!(rate.to_string()))),
         ("max_in_flight", route.max_in_flight.map(|most| json!(most))),
         ("cors_origins", cors),
-        ("forward_token", route.forward_token.then_some(Value::Bool(true))),
+        ("forward_token", forward_token),
         (
             "max_body_size",
             match route.max_body_size {

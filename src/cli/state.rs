@@ -1,13 +1,15 @@
 //! `tollgate state`.
 
+mod certificates;
+
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::failure::Failure;
 use crate::cli::output::{json as pretty, print};
-use crate::config::StoreKind;
+use crate::config::{Config, StoreKind};
 use crate::gateway::client_set::client_set;
 use crate::gateway::load::load;
 use crate::store::RedisOptions;
@@ -18,58 +20,86 @@ use crate::utc;
 /// Shows what is kept over a restart, also while a gateway runs.
 pub(super) fn state(path: &Path, as_json: bool) -> Result<(), Failure> {
     let (config, _) = load(path, None)?;
-    let folder = &config.server.state_dir;
-    if config.store == StoreKind::Memory {
-        let nothing =
-            "tokens are kept in memory alone ([store] kind = \"memory\"): a restart ends all of them\n";
-        return print(if as_json { "{\n  \"kind\": \"memory\"\n}\n" } else { nothing });
-    }
-    if let StoreKind::Redis(options) = &config.store {
-        return shared(options, client_set(&config), report(folder).map_err(Failure::other)?, as_json);
-    }
-    let found = report(folder).map_err(Failure::other)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    match (found, as_json) {
-        (None, false) => print(&format!("{}: no gateway has kept anything here yet\n", folder.display())),
-        (None, true) => print(&pretty(&json!({ "kind": "journal", "journal": null }))),
-        (Some(found), false) => print(&text(&found, now)),
-        (Some(found), true) => print(&pretty(&document(&found))),
+    if as_json {
+        let mut shown = tokens_json(&config)?;
+        if config.server.tls.certificate.acme().is_some() {
+            shown["certificates"] = certificates::document(&config);
+        }
+        return print(&pretty(&shown));
+    }
+    print(&(tokens_text(&config, now)? + &certificates::text(&config, now)))
+}
+
+fn tokens_text(config: &Config, now: Duration) -> Result<String, Failure> {
+    let folder = &config.server.state_dir;
+    let nothing = "tokens are kept in memory alone ([store] kind = \"memory\"): a restart ends all of them\n";
+    match &config.store {
+        StoreKind::Memory => Ok(nothing.to_owned()),
+        StoreKind::Redis(options) => {
+            shared_text(options, client_set(config), report(folder).map_err(Failure::other)?, now)
+        }
+        StoreKind::Journal | StoreKind::JournalIfPossible => {
+            let found = report(folder).map_err(Failure::other)?;
+            let none = || format!("{}: no gateway has kept anything here yet\n", folder.display());
+            Ok(found.map_or_else(none, |found| text(&found, now)))
+        }
+    }
+}
+
+fn tokens_json(config: &Config) -> Result<Value, Failure> {
+    let folder = &config.server.state_dir;
+    match &config.store {
+        StoreKind::Memory => Ok(json!({ "kind": "memory" })),
+        StoreKind::Redis(options) => {
+            shared_json(options, client_set(config), report(folder).map_err(Failure::other)?)
+        }
+        StoreKind::Journal | StoreKind::JournalIfPossible => {
+            let found = report(folder).map_err(Failure::other)?;
+            Ok(found.map_or_else(|| json!({ "kind": "journal", "journal": null }), |found| document(&found)))
+        }
     }
 }
 
 /// Shows what the shared store has, and the journal of this gateway.
-fn shared(options: &RedisOptions, own: u64, journal: Option<Report>, as_json: bool) -> Result<(), Failure> {
+fn shared_json(options: &RedisOptions, own: u64, journal: Option<Report>) -> Result<Value, Failure> {
     let found = survey(options).map_err(Failure::other)?;
     let own = format!("{own:016x}");
-    let differing = found.gateways.iter().filter(|gateway| gateway.clients != own).count();
-    if as_json {
-        let gateways: Vec<_> = found
-            .gateways
-            .iter()
-            .map(|gateway| {
-                json!({
-                    "name": gateway.name,
-                    "last_read_ms": u64::try_from(gateway.age.as_millis()).unwrap_or(u64::MAX),
-                    "clients": gateway.clients,
-                    "same_clients": gateway.clients == own,
-                    "version": gateway.version,
-                })
+    let gateways: Vec<_> = found
+        .gateways
+        .iter()
+        .map(|gateway| {
+            json!({
+                "name": gateway.name,
+                "last_read_ms": u64::try_from(gateway.age.as_millis()).unwrap_or(u64::MAX),
+                "clients": gateway.clients,
+                "same_clients": gateway.clients == own,
+                "version": gateway.version,
             })
-            .collect();
-        let engine = json!({
-            "address": found.address,
-            "version": found.version,
-            "replicas": found.replicas,
-            "log_entries": found.entries,
-            "clients_ended": found.epochs,
-            "gateways": gateways,
-        });
-        let journal = journal.as_ref().map(document).map(|mut journal| journal["journal"].take());
-        return print(&pretty(
-            &json!({ "kind": "redis", "clients": own, "engine": engine, "journal": journal }),
-        ));
-    }
-    let Survey { address, version, replicas, entries, epochs, gateways } = found;
+        })
+        .collect();
+    let engine = json!({
+        "address": found.address,
+        "version": found.version,
+        "replicas": found.replicas,
+        "log_entries": found.entries,
+        "clients_ended": found.epochs,
+        "gateways": gateways,
+    });
+    let journal = journal.as_ref().map(document).map(|mut journal| journal["journal"].take());
+    Ok(json!({ "kind": "redis", "clients": own, "engine": engine, "journal": journal }))
+}
+
+fn shared_text(
+    options: &RedisOptions,
+    own: u64,
+    journal: Option<Report>,
+    now: Duration,
+) -> Result<String, Failure> {
+    let Survey { address, version, replicas, entries, epochs, gateways } =
+        survey(options).map_err(Failure::other)?;
+    let own = format!("{own:016x}");
+    let differing = gateways.iter().filter(|gateway| gateway.clients != own).count();
     let mut shown = format!(
         "{address}\n  engine             {version}, {replicas} replicas\n  log                {entries} entries\n  \
          clients ended      {epochs}\n  gateways           {}\n",
@@ -87,10 +117,9 @@ fn shared(options: &RedisOptions, own: u64, journal: Option<Report>, as_json: bo
         ));
     }
     if let Some(journal) = journal {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         shown.push_str(&text(&journal, now));
     }
-    print(&shown)
+    Ok(shown)
 }
 
 fn text(found: &Report, now: Duration) -> String {

@@ -12,6 +12,8 @@ use super::error::ConfigErrors;
 use super::model::{Client, ClientAuthentication, Config, ListenerProtocol};
 #[cfg(feature = "gateway")]
 use super::model::{Registration, RegistrationMethod};
+#[cfg(feature = "gateway")]
+use crate::gate::jwt::JwtPolicy;
 use crate::gate::{ClientSpec, Gate, GateError, GateSpec, SecretSpec, ThrottlePolicy};
 #[cfg(feature = "gateway")]
 use crate::gate::{InitialToken, RegistrationSpec};
@@ -35,6 +37,8 @@ impl From<&Config> for GateSpec {
             throttle: ThrottlePolicy { failures: service.throttle.failures.get(), per: service.throttle.per },
             public_origins: public_origins(config),
             restricted_tokens: service.restricted_tokens,
+            #[cfg(feature = "gateway")]
+            jwt: service.jwt.as_ref().map(|jwt| JwtPolicy { lifetime: jwt.lifetime }),
             clients: config.clients.iter().map(client).collect(),
             #[cfg(feature = "gateway")]
             registration: service.registration.as_ref().map(|table| Box::new(registration(table))),

@@ -22,6 +22,8 @@ mod document;
 mod error;
 mod gate_spec;
 mod include;
+#[cfg(feature = "gateway")]
+pub(crate) mod metadata;
 mod model;
 mod reader;
 mod reading;

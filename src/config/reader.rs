@@ -141,6 +141,17 @@ impl<'a> Table<'a> {
         self.cx.report(kind, self.position(), &self.path, None, message);
     }
 
+    /// Reports an error of a key elsewhere, for checks that need several tables.
+    pub(super) fn problem_at(
+        &self,
+        position: Position,
+        key: &str,
+        kind: ErrorKind,
+        message: impl Into<String>,
+    ) {
+        self.cx.report(kind, position, key, None, message);
+    }
+
     /// Warns about the table as a whole.
     pub(super) fn warn(&self, lint: Lint, message: impl Into<String>) {
         self.cx.warn(lint, self.position(), &self.path, None, message);

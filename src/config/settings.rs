@@ -61,6 +61,18 @@ pub(crate) mod server {
     pub(crate) const PORT: u16 = 8443;
 }
 
+/// `[server.tls.acme]`.
+pub(crate) mod acme {
+    use super::*;
+
+    /// Let's Encrypt.
+    pub(crate) const DIRECTORY: &str = "https://acme-v02.api.letsencrypt.org/directory";
+    pub(crate) const RENEW_PERCENT_LEFT: Setting<u32> = Setting::new("renew_percent_left", 33, 1, 90);
+    pub(crate) const RETRY_AFTER: Setting<Duration> =
+        Setting::new("retry_after", seconds(300), seconds(1), DAY);
+    pub(crate) const MAX_ORDERS_PER_HOUR: Setting<u32> = Setting::new("max_orders_per_hour", 30, 1, 1_000);
+}
+
 /// `[store]`.
 pub(crate) mod store {
     use super::*;
@@ -217,6 +229,19 @@ pub(crate) mod routes {
     /// The whole body is in memory at once.
     pub(crate) const BUFFER_REQUEST: Bounds<Size> =
         Bounds { name: "buffer_request", least: Size(1), most: Size(64 << 20) };
+}
+
+/// `[token_service.jwt]`.
+pub(crate) mod jwt {
+    use super::*;
+
+    /// As long as a token lives by default, so that a token needs one JWT.
+    pub(crate) const LIFETIME: Setting<Duration> =
+        Setting::new("lifetime", seconds(300), seconds(10), seconds(3_600));
+    pub(crate) const ROTATE_EVERY: Setting<Duration> =
+        Setting::new("rotate_every", seconds(30 * 86_400), seconds(60), seconds(3_650 * 86_400));
+    pub(crate) const PUBLISH_BEFORE: Setting<Duration> =
+        Setting::new("publish_before", seconds(3_600), seconds(1), seconds(30 * 86_400));
 }
 
 /// A rate: `{ rate = "100/s", burst = 200 }`.

@@ -53,11 +53,17 @@ pub enum Lint {
     ShadowMode,
     /// A client whose id has the form of those that register themselves.
     RegisteredId,
+    /// JWT keys that other gateways on the same store do not have.
+    UnsharedKeys,
+    /// A listener that the authority of `[server.tls.acme]` cannot reach.
+    AcmeUnreachable,
+    /// A host of a route for which no certificate is ordered.
+    UncoveredHost,
 }
 
 impl Lint {
     /// Every lint, in the order of the documentation.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::UnknownMethod,
         Self::UnmatchableNetwork,
         Self::TrustsEveryone,
@@ -79,6 +85,9 @@ impl Lint {
         Self::AcceptsRevoked,
         Self::ShadowMode,
         Self::RegisteredId,
+        Self::UnsharedKeys,
+        Self::AcmeUnreachable,
+        Self::UncoveredHost,
     ];
 
     /// Returns the name, such as `unknown-method`.
@@ -106,6 +115,9 @@ impl Lint {
             Self::AcceptsRevoked => "accepts-revoked",
             Self::ShadowMode => "shadow-mode",
             Self::RegisteredId => "registered-id",
+            Self::UnsharedKeys => "unshared-keys",
+            Self::AcmeUnreachable => "acme-unreachable",
+            Self::UncoveredHost => "uncovered-host",
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Authorizing a request, and the answer to one that is denied.
 
+#[cfg(feature = "gateway")]
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body_util::Full;
@@ -175,6 +178,21 @@ impl Gate {
         identity: &mut Identity,
         answers: &Answers,
     ) -> Result<Lease, Undecided> {
+        self.lease_and(credentials, demand, evidence, identity, answers, |_, _| ())
+    }
+
+    /// Leases as [`Self::lease`] does, and calls `then` with the record of a token that has a lease.
+    #[cfg(feature = "gateway")]
+    #[inline(always)]
+    pub(super) fn lease_and(
+        &self,
+        credentials: &impl Credentials,
+        demand: &Demand,
+        evidence: &Evidence<'_>,
+        identity: &mut Identity,
+        answers: &Answers,
+        mut then: impl FnMut(&Record, &mut Identity),
+    ) -> Result<Lease, Undecided> {
         let certificate = evidence.certificate.map(|certificate| certificate.sha256);
         let (requirement, audience) = (&demand.requirement, demand.audience.as_deref());
         let presented = bearer::only(credentials.authorization())?;
@@ -182,6 +200,9 @@ impl Gate {
             let target = || evidence.target;
             let permit =
                 self.authorize_inner(credentials, requirement, audience, certificate, target, answers)?;
+            if let Some(record) = permit.record() {
+                then(record, identity);
+            }
             return Ok(Lease::of_permit(permit, identity));
         }
         let Some(digest) = TokenDigest::of_presented(presented.token) else {
@@ -194,6 +215,9 @@ impl Gate {
         let mut decided = Err(Denial::InvalidToken);
         let mut decide = |record: &Record| {
             decided = Lease::decide(record, digest, demand, held, now, identity);
+            if decided.is_ok() {
+                then(record, identity);
+            }
         };
         match self.inner.store.look(&digest, &mut decide) {
             Found::Known(()) => {}
@@ -207,7 +231,8 @@ impl Gate {
     }
 
     /// Leases like [`Self::lease`], for a route in shadow mode: a valid token that does not meet the demand
-    /// has a lease, too, and the denial says what it lacks. `identity` is that of the token in both cases.
+    /// has a lease, too, and the denial says what it lacks. `identity` is that of the token in both cases. A
+    /// token that meets the demand gets a JWT for `jwt_for`.
     #[cfg(feature = "gateway")]
     pub(crate) fn lease_in_shadow(
         &self,
@@ -216,6 +241,7 @@ impl Gate {
         evidence: &Evidence<'_>,
         identity: &mut Identity,
         answers: &Answers,
+        jwt_for: Option<&Arc<str>>,
     ) -> Result<(Lease, Option<Denial>), Undecided> {
         let certificate = evidence.certificate.map(|certificate| certificate.sha256);
         let target = || evidence.target;
@@ -226,6 +252,9 @@ impl Gate {
         let (requirement, audience) = (&demand.requirement, demand.audience.as_deref());
         let denial =
             decide::misfit(&permit, RouteDemand { requirement, audience, opens_unnamed: &opens_unnamed });
+        if let (Some(audience), Some(record), None) = (jwt_for, permit.record(), &denial) {
+            self.add_jwt(record, audience, identity)?;
+        }
         Ok((Lease::of_permit(permit, identity), denial))
     }
 

@@ -13,6 +13,8 @@ use crate::gate::defaults;
 use crate::gate::endpoint_lengths::EndpointLengths;
 use crate::gate::hashing::HashingPool;
 use crate::gate::instance::{Gate, Inner};
+#[cfg(feature = "gateway")]
+use crate::gate::jwt::JwtSigner;
 #[cfg(feature = "jose")]
 use crate::gate::proof::ProofVerifier;
 #[cfg(feature = "gateway")]
@@ -205,6 +207,8 @@ impl GateBuilder {
             #[cfg(feature = "gateway")]
             registry,
             secret_digester: SecretDigester::new().map_err(GateError::Randomness)?,
+            #[cfg(feature = "gateway")]
+            jwt: JwtSigner::default(),
             #[cfg(feature = "jose")]
             assertions: UsedOnce::new(ASSERTIONS, &*clock).map_err(GateError::Randomness)?,
             #[cfg(feature = "jose")]

@@ -24,6 +24,9 @@ pub enum Endpoint {
     /// Registers clients (RFC 7591), and lets each of them manage its registration (RFC 7592).
     #[cfg(feature = "gateway")]
     Registration,
+    /// The keys that verify the gate's JWTs (RFC 7517).
+    #[cfg(feature = "gateway")]
+    KeySet,
 }
 
 impl Endpoint {
@@ -34,9 +37,16 @@ impl Endpoint {
         !self.is_document()
     }
 
-    /// Returns whether it is one of the metadata documents, whose paths are fixed.
+    /// Returns whether it is one of the documents whose paths are fixed.
     pub(crate) fn is_document(self) -> bool {
-        matches!(self, Self::AuthorizationServer | Self::ProtectedResource)
+        match self {
+            Self::AuthorizationServer | Self::ProtectedResource => true,
+            #[cfg(feature = "gateway")]
+            Self::KeySet => true,
+            #[cfg(feature = "gateway")]
+            Self::Registration => false,
+            Self::Token | Self::Introspection | Self::Revocation => false,
+        }
     }
 }
 

@@ -14,6 +14,8 @@ use crate::gate::settings::{Client, Settings};
 use crate::oauth::endpoints::introspection::TokenQuery;
 use crate::oauth::endpoints::{self, introspection, metadata, revocation, token};
 use crate::oauth::grant::{Confirmation, Record, Terms};
+#[cfg(feature = "gateway")]
+use crate::oauth::registration::is_client_id;
 use crate::oauth::token::TokenDigest;
 use crate::oauth::token_error::TokenError;
 use crate::store::{Found, Health, StoreError};
@@ -46,10 +48,8 @@ impl Gate {
             Some(Endpoint::Introspection)
         } else if path == settings.revocation_endpoint {
             Some(Endpoint::Revocation)
-        } else if is_document(path, metadata::AUTHORIZATION_SERVER, &settings) {
-            Some(Endpoint::AuthorizationServer)
-        } else if is_document(path, metadata::PROTECTED_RESOURCE, &settings) {
-            Some(Endpoint::ProtectedResource)
+        } else if path.starts_with("/.well-known/") {
+            document(path, &settings)
         } else {
             #[cfg(feature = "gateway")]
             return is_registration(path, &settings).then_some(Endpoint::Registration);
@@ -108,6 +108,8 @@ impl Gate {
                 Ok(metadata::respond(&parts.method, &settings.authorization_server))
             }
             Endpoint::ProtectedResource => Ok(metadata::respond(&parts.method, &settings.protected_resource)),
+            #[cfg(feature = "gateway")]
+            Endpoint::KeySet => Ok(self.inner.jwt.respond(parts)),
             #[cfg(feature = "gateway")]
             Endpoint::Registration => {
                 // Boxed, because it is rare and its state would make the future of every token request
@@ -286,7 +288,23 @@ impl Gate {
 fn is_registration(path: &str, settings: &Settings) -> bool {
     let Some(registration) = &settings.registration else { return false };
     let Some(rest) = path.strip_prefix(registration.endpoint.as_str()) else { return false };
-    rest.is_empty() || rest.strip_prefix('/').is_some_and(crate::oauth::registration::is_client_id)
+    rest.is_empty() || rest.strip_prefix('/').is_some_and(is_client_id)
+}
+
+/// Returns the document at a path below `/.well-known/`, if there is one.
+#[cold]
+fn document(path: &str, settings: &Settings) -> Option<Endpoint> {
+    #[cfg(feature = "gateway")]
+    if path == metadata::KEY_SET && settings.jwt.is_some() {
+        return Some(Endpoint::KeySet);
+    }
+    if is_document(path, metadata::AUTHORIZATION_SERVER, settings) {
+        Some(Endpoint::AuthorizationServer)
+    } else if is_document(path, metadata::PROTECTED_RESOURCE, settings) {
+        Some(Endpoint::ProtectedResource)
+    } else {
+        None
+    }
 }
 
 /// Returns whether `path` is a path of `document`: followed by the issuer's path (RFC 8414 §3.1, RFC 9728

@@ -14,6 +14,8 @@ use crate::gate::changed_clients::ChangedClients;
 use crate::gate::deadline::Deadlines;
 use crate::gate::endpoint_lengths::EndpointLengths;
 use crate::gate::hashing::HashingPool;
+#[cfg(feature = "gateway")]
+use crate::gate::jwt::JwtSigner;
 #[cfg(feature = "jose")]
 use crate::gate::proof::ProofVerifier;
 #[cfg(feature = "gateway")]
@@ -92,6 +94,9 @@ pub(crate) struct Inner {
     #[cfg(feature = "gateway")]
     pub(super) registry: Registry,
     pub(super) secret_digester: SecretDigester,
+    /// The keys that sign JWTs for upstreams.
+    #[cfg(feature = "gateway")]
+    pub(super) jwt: JwtSigner,
     /// The client assertions that were used.
     #[cfg(feature = "jose")]
     pub(super) assertions: UsedOnce,
@@ -138,6 +143,10 @@ impl Gate {
         // The swap comes before the revocation. In the other order, a request in between could get a token of
         // the new epoch from the old settings.
         self.inner.settings.store(Arc::clone(&after));
+        #[cfg(feature = "gateway")]
+        if before.jwt != after.jwt || before.issuer != after.issuer {
+            self.inner.jwt.forget();
+        }
         let store = &*self.inner.store;
         for client in after.restrict_tokens(&before, store) {
             if store.lasting().is_some() {

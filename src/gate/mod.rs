@@ -21,6 +21,8 @@ mod found_grants;
 mod grants;
 mod hashing;
 mod instance;
+#[cfg(feature = "gateway")]
+pub(crate) mod jwt;
 mod kept_tokens;
 #[cfg(feature = "jose")]
 mod keys;

@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use crate::gate::client_secret::ClientSecret;
 use crate::gate::grants::Grants;
+#[cfg(feature = "gateway")]
+use crate::gate::jwt::JwtPolicy;
 #[cfg(feature = "jose")]
 use crate::gate::keys::{ClientKeys, KeyPool, RemoteKeys};
 use crate::gate::metadata;
@@ -26,6 +28,8 @@ use crate::oauth::certificate::Subject;
 use crate::oauth::client::{ClientPolicy, ClientState};
 use crate::oauth::client_auth::SecretMethod;
 use crate::oauth::denial::Challenge;
+#[cfg(feature = "gateway")]
+use crate::oauth::endpoints::metadata::KEY_SET;
 use crate::oauth::endpoints::metadata::{AUTHORIZATION_SERVER, Metadata, PROTECTED_RESOURCE, issuer_path};
 #[cfg(feature = "jose")]
 use crate::oauth::public_origin::{PublicOrigin, PublicOrigins};
@@ -52,6 +56,9 @@ pub(crate) struct Settings {
     pub(crate) revocation_endpoint: String,
     pub(crate) authorization_server: Value,
     pub(crate) protected_resource: Value,
+    /// How JWTs for upstreams are signed. With it, the gate publishes its keys.
+    #[cfg(feature = "gateway")]
+    pub(crate) jwt: Option<JwtPolicy>,
     pub(crate) max_tokens_per_client: u32,
     pub(crate) throttle: ThrottlePolicy,
     pub(crate) clients: HashMap<Box<str>, Arc<Client>>,
@@ -116,6 +123,10 @@ impl Settings {
             signing_algorithms: metadata::signing_algorithms(&spec),
             dpop_algorithms: metadata::DPOP_ALGORITHMS.to_vec(),
             certificate_bound_tokens: spec.clients.iter().any(|client| client.certificate_bound_tokens),
+            #[cfg(feature = "gateway")]
+            key_set: spec.jwt.is_some(),
+            #[cfg(not(feature = "gateway"))]
+            key_set: false,
         };
         let announce_dpop = metadata::binds_to_keys(&spec);
         let decoy = decoy(&spec);
@@ -155,6 +166,8 @@ impl Settings {
             revocation_endpoint: spec.revocation_endpoint,
             authorization_server: documents.authorization_server(),
             protected_resource: documents.protected_resource(),
+            #[cfg(feature = "gateway")]
+            jwt: spec.jwt,
             max_tokens_per_client: spec.max_tokens_per_client,
             throttle: spec.throttle,
             #[cfg(feature = "gateway")]
@@ -175,6 +188,10 @@ impl Settings {
             if !self.issuer_path.is_empty() {
                 paths.push(format!("{document}{}", self.issuer_path));
             }
+        }
+        #[cfg(feature = "gateway")]
+        if self.jwt.is_some() {
+            paths.push(KEY_SET.to_owned());
         }
         paths
     }

@@ -7,8 +7,9 @@ use zeroize::Zeroize as _;
 /// The random bytes of one token.
 const SIZE: usize = 32;
 /// The number of tokens for which a thread asks the operating system at once. A system call for each would
-/// cost a thirtieth of what issuing costs.
-const TOKENS: usize = 8;
+/// cost a thirtieth of what issuing costs. A program that uses the library may fork, and both processes would
+/// go on with the same bytes, so only the gateway asks ahead.
+const TOKENS: usize = if cfg!(feature = "gateway") { 8 } else { 1 };
 
 thread_local! {
     static RESERVE: RefCell<Reserve> = const { RefCell::new(Reserve::empty()) };

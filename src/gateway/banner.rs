@@ -1,14 +1,17 @@
 //! What the gateway prints when it starts: what it protects, what to try, and where it listens.
 
 use std::io;
+use std::path::Path;
 
+use super::certificates::stored;
 use super::console::Console;
 use super::demo::Demo;
 use crate::access::describe;
 use crate::access::lint::exposure::has_tutorial_secret;
-use crate::config::{Access, AccessLog, Config, Issuer, ListenerProtocol, Methods, ServerCertificate};
+use crate::config::{Access, AccessLog, Acme, Config, Issuer, ListenerProtocol, Methods, ServerCertificate};
 use crate::server::Bound;
 use crate::telemetry::MetricsListener;
+use crate::utc;
 
 /// The most routes that are listed.
 const MOST_ROUTES: usize = 20;
@@ -73,7 +76,22 @@ fn write_to(
     if let Some(console) = console {
         console.write_to(out)?;
     }
+    if let Some(acme) = config.server.tls.certificate.acme() {
+        certificates(out, acme, &config.server.state_dir)?;
+    }
     out.flush()
+}
+
+/// Prints which certificates the gateway orders, and which of them it has.
+fn certificates(out: &mut impl io::Write, acme: &Acme, state_dir: &Path) -> io::Result<()> {
+    writeln!(out, "tollgate: certificates from {}", acme.directory)?;
+    for (domain, stored) in stored(acme, state_dir) {
+        match stored.ok().flatten() {
+            Some(issued) => writeln!(out, "  {domain}: valid until {}", utc::from_unix(issued.not_after))?,
+            None => writeln!(out, "  {domain}: none yet; it is ordered now")?,
+        }
+    }
+    Ok(())
 }
 
 /// Prints commands to try: the tutorial's, or those of the first client that can get tokens.

@@ -11,6 +11,7 @@ use rustls_pki_types::ServerName;
 use super::upstream_tls::client_config;
 use crate::config::{
     self, BodyLimit, Config, ConfigError, ConfigErrors, Credentials, ErrorKind, Mode, Protocol, Scheme,
+    TokenForwarding,
 };
 use crate::headers::{ClientAuthorization, IdentityHeader, RequestRules};
 use crate::limit::by_address::AddressLimiter;
@@ -22,7 +23,7 @@ use crate::proxy::addresses::AddressPolicy;
 use crate::proxy::cors::Cors;
 use crate::proxy::endpoint_cors::EndpointCors;
 use crate::proxy::meters::Meters;
-use crate::proxy::route::{Access, ResponseHeaders, Route, Routes};
+use crate::proxy::route::{Access, JwtAccess, ResponseHeaders, Route, Routes};
 use crate::proxy::rules::Rules;
 use crate::proxy::shadow::access::ShadowAccess;
 use crate::proxy::transform::Transform;
@@ -167,27 +168,36 @@ fn route(
     let rate_by_address =
         route.rate_limit_by_address.map(|rate| counting.now.by_address(counting.before, &key, rate));
     let rates = rate_by_address.into_iter().chain(counting.rate_by_address.clone()).collect();
+    let kept = route.forward_token == TokenForwarding::Kept;
+    let jwt = route.forward_token == TokenForwarding::Jwt;
     let access = match &route.access {
         config::Access::Public => Access::Public,
         config::Access::Token { requirement, audience } => {
             let demand =
                 Demand { requirement: requirement.clone(), audience: audience.as_deref().map(Into::into) };
-            match (route.mode, &route.token_header) {
-                (Mode::Shadow, header) => Access::Shadow(Box::new(ShadowAccess {
+            let audience = || config.upstream_of(route).map_or("", config::Upstream::audience);
+            let jwt_for: Option<Arc<str>> = jwt.then(|| audience().into());
+            match (route.mode, &route.token_header, jwt_for) {
+                (Mode::Shadow, header, jwt_for) => Access::Shadow(Box::new(ShadowAccess {
                     demand,
                     header: header.clone(),
-                    forward_token: route.forward_token,
-                    rules: request_rules(counting.traced, route, true, None).map(Arc::new),
-                    rules_with_header: request_rules(counting.traced, route, false, None).map(Arc::new),
+                    forward_token: kept,
+                    jwt_for,
+                    rules: request_rules(counting.traced, route, true, None, false).map(Arc::new),
+                    rules_with_header: request_rules(counting.traced, route, false, None, false)
+                        .map(Arc::new),
                     learned: counting.learned.route(&route.label()),
                 })),
-                (Mode::Enforce, None) => Access::Token(demand),
-                (Mode::Enforce, Some(header)) => Access::TokenIn(header.clone(), demand),
+                (Mode::Enforce, header, Some(audience)) => {
+                    Access::Jwt(Box::new(JwtAccess { demand, header: header.clone(), audience }))
+                }
+                (Mode::Enforce, None, None) => Access::Token(demand),
+                (Mode::Enforce, Some(header), None) => Access::TokenIn(header.clone(), demand),
             }
         }
     };
     let authorization = match (&route.access, &route.token_header) {
-        _ if route.forward_token => ClientAuthorization::Forward,
+        _ if kept => ClientAuthorization::Forward,
         (config::Access::Token { .. }, None) => ClientAuthorization::Remove,
         _ => ClientAuthorization::RemoveOurs,
     };
@@ -202,12 +212,12 @@ fn route(
         access,
         meter,
         transform: transform(route, &upstream),
-        request_rules: request_rules(counting.traced, route, true, upstream.credentials.as_ref())
+        request_rules: request_rules(counting.traced, route, true, upstream.credentials.as_ref(), jwt)
             .map(Arc::new),
         maps_urls: route.map_response_urls,
         max_body_size,
         body_timeout: config.server.limits.body_timeout,
-        forward_token: route.forward_token,
+        forward_token: kept,
         carries_logins: authorization != ClientAuthorization::Remove || route.mode == Mode::Shadow,
         authorization,
         addresses: AddressPolicy::new(&route.addresses, rates),
@@ -234,12 +244,14 @@ fn transform(route: &config::Route, upstream: &Upstream) -> Option<Box<Transform
 /// Returns what a route and its upstream change in the headers of requests. The credentials are set last, so
 /// that nothing replaces them.
 ///
-/// `removes_token` says whether the header with the token is removed.
+/// `removes_token` says whether the header with the token is removed, and `jwt` whether a JWT is sent in its
+/// place.
 fn request_rules(
     traced: bool,
     route: &config::Route,
     removes_token: bool,
     credentials: Option<&(http::HeaderName, HeaderValue)>,
+    jwt: bool,
 ) -> Option<RequestRules> {
     let mut rules = RequestRules::default();
     if traced {
@@ -251,8 +263,12 @@ fn request_rules(
     for (name, value) in &route.request_headers.set {
         rules.set(name.clone(), value.clone());
     }
-    if let Some(header) = route.token_header.as_ref().filter(|_| removes_token && !route.forward_token) {
+    let kept = route.forward_token == TokenForwarding::Kept;
+    if let Some(header) = route.token_header.as_ref().filter(|_| removes_token && !kept) {
         rules.remove(header.clone());
+    }
+    if jwt {
+        rules.send_jwt(route.token_header.clone().unwrap_or(AUTHORIZATION));
     }
     let header = |header: &config::IdentityHeader| match header {
         config::IdentityHeader::Usual => IdentityHeader::Usual,

@@ -3,6 +3,7 @@
 
 mod banner;
 pub(crate) mod build;
+pub(crate) mod certificates;
 pub(crate) mod change_control;
 mod changes;
 pub(crate) mod client_set;
@@ -12,6 +13,7 @@ pub(crate) mod error;
 pub(crate) mod file_watch;
 pub(crate) mod handover;
 mod jwks;
+pub(crate) mod jwt_keys;
 pub(crate) mod load;
 mod log;
 pub(crate) mod registered;

@@ -6,21 +6,26 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::Notify;
+
 use super::build;
 use super::changes;
 use super::error::StartError;
 use super::file_watch::Watched;
+use super::jwt_keys::keeper::KeyKeeper;
 use super::load::{load, load_texts, log_warnings};
 use super::secret_usage;
 use super::service_manager;
 use super::settings::{start_access_log, start_security_log, tls_paths};
 use super::store::Stored;
+use crate::acme::challenge::Challenges;
 use crate::admin::control::{Control, Reload};
 use crate::change::error::ChangeError;
 use crate::change::texts::Texts;
 use crate::config::restart::needs_restart;
 use crate::config::{Config, ConfigError, ConfigErrors, ErrorKind, Issuer, Position};
 use crate::gate::GateSpec;
+use crate::gate::jwt::KeyRing;
 use crate::proxy::pipeline::Proxy;
 use crate::proxy::rules::Rules;
 use crate::server::{LiveLimits, PreparedTls, TlsReloader};
@@ -36,6 +41,7 @@ pub(crate) struct Reloader {
     stored: Arc<Stored>,
     tls: Option<Arc<TlsReloader>>,
     limits: Arc<LiveLimits>,
+    keys: KeyKeeper,
     issuer: Issuer,
     started_with: Config,
     /// The configuration that was applied last.
@@ -48,6 +54,10 @@ pub(crate) struct Reloader {
     generation: AtomicU64,
     /// Whether another process has taken over.
     retired: AtomicBool,
+    /// Is notified when another configuration is in force.
+    changed: Notify,
+    /// Is notified when another process has taken over.
+    end: Notify,
 }
 
 /// Returns an error that was found after a configuration was compiled.
@@ -67,6 +77,7 @@ struct Ready {
     config: Config,
     rules: Rules,
     tls: Option<PreparedTls>,
+    keys: Option<Arc<KeyRing>>,
 }
 
 impl Reloader {
@@ -76,6 +87,7 @@ impl Reloader {
         stored: Arc<Stored>,
         tls: Option<Arc<TlsReloader>>,
         limits: Arc<LiveLimits>,
+        keys: KeyKeeper,
         config: &Config,
     ) -> Self {
         Self {
@@ -83,6 +95,7 @@ impl Reloader {
             stored,
             tls,
             limits,
+            keys,
             issuer: config.token_service.issuer.clone(),
             started_with: config.clone(),
             in_force: Mutex::new(Arc::new(config.clone())),
@@ -90,6 +103,8 @@ impl Reloader {
             seen: Mutex::new(Watched::new(path, &config.files)),
             generation: AtomicU64::new(1),
             retired: AtomicBool::new(false),
+            changed: Notify::new(),
+            end: Notify::new(),
         }
     }
 
@@ -117,6 +132,46 @@ impl Reloader {
     /// Leaves configuration changes to another process.
     pub(crate) fn retire(&self) {
         self.retired.store(true, Relaxed);
+        self.end.notify_one();
+    }
+
+    /// Waits until another configuration is in force. There is one waiter at a time.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Waits until another process has taken over. There is one waiter at a time.
+    pub(super) async fn until_retired(&self) {
+        self.end.notified().await;
+    }
+
+    /// Returns the challenges that TLS listeners answer; `None` without such a listener.
+    pub(super) fn challenges(&self) -> Option<Arc<Challenges>> {
+        self.tls.as_ref().map(|tls| Arc::clone(tls.challenges()))
+    }
+
+    /// Returns the folder for the gateway's own files, as the gateway has started with it.
+    pub(super) fn state_dir(&self) -> &Path {
+        &self.started_with.server.state_dir
+    }
+
+    /// Loads the certificates again, after one of those that the gateway orders itself has changed.
+    pub(super) fn refresh_certificates(&self) {
+        // The lock keeps a reload from applying other settings meanwhile.
+        let _seen = self.seen();
+        let Some(reloader) = &self.tls else { return };
+        let config = Arc::clone(&self.in_force());
+        let paths = tls_paths(&config, self.state_dir());
+        match paths.and_then(|paths| reloader.prepare(&paths).map_err(StartError::config)) {
+            Ok(prepared) => self.use_certificates(prepared),
+            Err(error) => log::error!("the certificates before stay in use: {error}"),
+        }
+    }
+
+    fn use_certificates(&self, prepared: PreparedTls) {
+        if self.tls.as_ref().is_some_and(|reloader| reloader.swap(prepared)) {
+            log::info!("new connections use the changed certificates");
+        }
     }
 
     /// Returns whether another process applies the configuration.
@@ -204,13 +259,11 @@ impl Reloader {
 
     /// Puts a configuration into force. This step cannot fail. Returns the status for the service manager.
     fn enforce(&self, seen: &mut Watched, ready: Ready) -> String {
-        let Ready { config, rules, tls } = ready;
+        let Ready { config, rules, tls, keys } = ready;
         seen.follow(&config.files);
         log_warnings(&config);
-        if let (Some(reloader), Some(tls)) = (&self.tls, tls)
-            && reloader.swap(tls)
-        {
-            log::info!("new connections use the changed certificates");
+        if let Some(tls) = tls {
+            self.use_certificates(tls);
         }
         self.limits.set(
             config.server.limits.clone(),
@@ -222,6 +275,9 @@ impl Reloader {
         }
         let before = std::mem::replace(&mut *self.in_force(), Arc::new(config.clone()));
         self.reopen_logs();
+        if let Some(keys) = keys {
+            self.proxy.gate().set_signing_keys(keys);
+        }
         self.proxy.gate().reload(GateSpec::from(&config));
         self.stored.set_clients(&config);
         self.proxy.reload(rules);
@@ -239,6 +295,7 @@ impl Reloader {
             log::warn!("a change of {key} takes effect only after a restart");
         }
         self.generation.fetch_add(1, Relaxed);
+        self.changed.notify_one();
         service_manager::status(&config)
     }
 
@@ -264,11 +321,22 @@ impl Reloader {
             None => None,
             Some(reloader) => {
                 // The folder that the gateway started with is used. A change of the folder needs a restart.
-                let paths = tls_paths(&config, &self.started_with.server.state_dir)?;
+                let paths = tls_paths(&config, self.state_dir())?;
                 Some(reloader.prepare(&paths).map_err(StartError::config)?)
             }
         };
-        Ok(Ready { config, rules, tls })
+        let keys = self.keys.load(config.token_service.jwt.as_ref())?;
+        Ok(Ready { config, rules, tls, keys })
+    }
+
+    /// Does what is due to the keys that sign JWTs.
+    fn tend_keys(&self) {
+        // No reload runs meanwhile, so the keys are those of the configuration in force.
+        let _seen = self.seen();
+        let config = Arc::clone(&self.in_force());
+        if let Some(jwt) = &config.token_service.jwt {
+            self.keys.tend(jwt, self.proxy.gate());
+        }
     }
 
     /// Starts the thread that checks the files.
@@ -279,6 +347,7 @@ impl Reloader {
             loop {
                 std::thread::sleep(LOOK_EVERY);
                 access_log::report_dropped();
+                reloader.tend_keys();
                 let now = reloader.seen().look();
                 // A file that is being written looks different each time, and one that is being replaced is
                 // missing for a moment. The files are read once they look the same twice.

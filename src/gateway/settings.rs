@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use super::error::StartError;
+use crate::acme::AcmeError;
+use crate::acme::storage::Storage;
 use crate::config::{
     AcceptContext, AccessLog, Config, Issuer, Listener, ListenerProtocol, SecurityLog, Server,
     ServerCertificate,
@@ -94,17 +96,32 @@ fn listens_with_tls(config: &Config) -> bool {
         || config.admin.as_ref().is_some_and(|admin| admin.tls)
 }
 
-/// Returns the certificates to serve. Creates the self-signed one if it is needed and does not exist.
+/// Returns the certificates to serve. Creates the self-signed one if it is needed and does not exist. Certificates that an
+/// authority has not issued yet are left out.
 pub(crate) fn tls_paths(config: &Config, state_dir: &Path) -> Result<TlsPaths, StartError> {
     let certificates = match &config.server.tls.certificate {
         ServerCertificate::SelfSigned => vec![self_signed(state_dir).map_err(StartError::config)?],
         ServerCertificate::Files(certificates) => certificates.clone(),
+        ServerCertificate::Acme(acme, files) => {
+            let storage = Storage::new(state_dir, &acme.directory);
+            let mut certificates = files.clone();
+            for domain in &acme.domains {
+                match storage.certificate(domain) {
+                    Ok(issued) => certificates.extend(issued.map(|(files, _)| files)),
+                    // It is ordered again.
+                    Err(error @ AcmeError::Malformed(_)) => log::warn!("{error}"),
+                    Err(error) => return Err(StartError::config(error)),
+                }
+            }
+            certificates
+        }
     };
     Ok(TlsPaths {
         certificates,
         client_ca: config.server.tls.client_ca.clone(),
         any_client_certificate: takes_any_certificate(config),
         registered_certificates: registered_certificates(config).collect(),
+        answers_challenges: config.server.tls.certificate.acme().is_some(),
     })
 }
 

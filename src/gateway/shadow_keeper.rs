@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crate::clock::Millis;
 use crate::proxy::pipeline::Proxy;
-use crate::shadow::Learned;
 use crate::shadow::file::ShadowFile;
+use crate::shadow::{Learned, Taken};
+use crate::state_file::DocumentError;
 
 /// How often observations are saved. If the process is killed, the observations since the last save are lost.
 const SAVE_EVERY: Duration = Duration::from_secs(10);
@@ -20,50 +21,68 @@ pub(crate) struct ShadowKeeper {
     proxy: &'static Proxy,
     learned: Arc<Learned>,
     file: ShadowFile,
+    /// What this process learns after another one has taken over.
+    late: ShadowFile,
     saved_at: Millis,
     /// Whether the log already reports that the file cannot be written.
     failed: bool,
-    /// Whether another process writes the file.
-    handed_over: bool,
+    /// What was known when another process took over, which writes the file since then.
+    handed_over: Option<Taken>,
     reminder: Reminder,
 }
 
 impl ShadowKeeper {
     /// Restores the observations of earlier processes. A file that cannot be read is renamed, with a warning.
-    pub(crate) fn new(proxy: &'static Proxy, state_dir: &Path) -> Self {
+    /// `alone` says that no other process is ending.
+    pub(crate) fn new(proxy: &'static Proxy, state_dir: &Path, alone: bool) -> Self {
         let learned = Arc::clone(&proxy.rules().learned);
-        let file = ShadowFile::in_folder(state_dir);
+        let (file, late) = (ShadowFile::in_folder(state_dir), ShadowFile::late_in_folder(state_dir));
         if let Err(error) = file.restore(&learned) {
-            let aside = match file.set_aside() {
-                Ok(aside) => format!("it is kept as {}", aside.display()),
-                Err(error) => format!("and it cannot be moved away: {error}"),
-            };
-            log::warn!(
-                "{} {error}; routes in shadow mode learn from the start ({aside})",
-                file.path().display()
-            );
+            set_aside(&file, &error);
         }
         let now = proxy.gate().clock().now();
         let reminder = Reminder { at: now, refused: refused(&learned) };
-        Self { proxy, learned, file, saved_at: now, failed: false, handed_over: false, reminder }
+        let mut keeper =
+            Self { proxy, learned, file, late, saved_at: now, failed: false, handed_over: None, reminder };
+        if alone {
+            keeper.absorb();
+        }
+        keeper
     }
 
-    /// Leaves the file to another process, which has the saved observations. Later observations of this
-    /// process are lost.
+    /// Saves the observations, and leaves the file to another process. Later observations of this process go
+    /// to a file of their own, which the other process adds when this one has ended.
     pub(crate) fn hand_over(&mut self) {
-        self.handed_over = true;
+        if self.handed_over.is_none() {
+            let taken = self.learned.take();
+            if let Err(error) = self.file.save_taken(&taken) {
+                log::warn!("{} cannot be written: {error}", self.file.path().display());
+            }
+            self.handed_over = Some(taken);
+        }
     }
 
     /// Resumes writing the file, because no other process writes it.
     pub(crate) fn resume(&mut self) {
-        self.handed_over = false;
+        if let Some(taken) = self.handed_over.take() {
+            self.learned.give_back(taken);
+            // What it has is in memory.
+            let _ = std::fs::remove_file(self.late.path());
+        }
+    }
+
+    /// Adds the observations of a process that has ended, after this one had taken over.
+    pub(crate) fn absorb(&mut self) {
+        if let Err(error) = self.late.absorb(&self.learned) {
+            set_aside(&self.late, &error);
+        }
     }
 
     /// Saves the observations if the last save was long enough ago or `at_once` is set, and logs a reminder
     /// about routes that are still in shadow mode.
     pub(crate) fn look(&mut self, at_once: bool) {
         let now = self.proxy.gate().clock().now();
-        if self.handed_over || !at_once && now.since(self.saved_at) < SAVE_EVERY {
+        if !at_once && now.since(self.saved_at) < SAVE_EVERY {
             return;
         }
         self.saved_at = now;
@@ -74,18 +93,28 @@ impl ShadowKeeper {
         if let Some(line) = self.reminder.line(now, rules.shadow_routes, refused(&self.learned)) {
             log::warn!("{line}");
         }
-        match self.file.save(&self.learned) {
+        let file = if self.handed_over.is_some() { &self.late } else { &self.file };
+        match file.save(&self.learned) {
             Ok(()) => self.failed = false,
             Err(error) => {
                 if !std::mem::replace(&mut self.failed, true) {
                     log::warn!(
                         "{} cannot be written ({error}): what routes in shadow mode have learned will be lost at a restart",
-                        self.file.path().display()
+                        file.path().display()
                     );
                 }
             }
         }
     }
+}
+
+/// Renames a file that cannot be used, with a warning.
+fn set_aside(file: &ShadowFile, error: &DocumentError) {
+    let aside = match file.set_aside() {
+        Ok(aside) => format!("it is kept as {}", aside.display()),
+        Err(error) => format!("and it cannot be moved away: {error}"),
+    };
+    log::warn!("{} {error}; routes in shadow mode learn without it ({aside})", file.path().display());
 }
 
 /// Returns how many requests an enforced route would have refused since the start.

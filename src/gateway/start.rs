@@ -9,11 +9,13 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::banner::banner;
+use super::certificates;
 use super::change_control;
 use super::console::Console;
 use super::demo::Demo;
 use super::error::StartError;
 use super::handover::{Handover, Parts, Predecessor};
+use super::jwt_keys::keeper::KeyKeeper;
 use super::load::{load, log_warnings};
 use super::log::start_log;
 use super::registered;
@@ -92,19 +94,30 @@ fn start(
 
     let stored = Arc::new(store::gate(&config, lock)?);
     let gate = stored.gate.clone();
+    let keys = KeyKeeper::new(&config.server.state_dir);
+    if let Some(ring) = keys.load(config.token_service.jwt.as_ref())? {
+        gate.set_signing_keys(ring);
+    }
     gate.fetch_keys().map_err(StartError::system)?;
     let (journal, alone) = (stored.journal(), predecessor.is_none());
     // The proxy lives as long as the process. A plain reference avoids a shared reference count for each
     // request.
     let proxy: &'static Proxy = Box::leak(Box::new(Proxy::new(gate, rules)));
     let state_dir = &config.server.state_dir;
-    let shadow = ShadowKeeper::new(proxy, state_dir);
+    let shadow = ShadowKeeper::new(proxy, state_dir, alone);
     let keeper = Keeper::start(proxy.gate().clone(), journal, state_dir, alone, shadow);
     let keeper = keeper.map_err(StartError::system)?;
     secret_usage::warn_of_expired(proxy.gate());
     registered::start(proxy.gate().downgrade()).map_err(StartError::system)?;
-    let reloader =
-        Arc::new(Reloader::new(path, proxy, Arc::clone(&stored), bound.tls(), bound.live_limits(), &config));
+    let reloader = Arc::new(Reloader::new(
+        path,
+        proxy,
+        Arc::clone(&stored),
+        bound.tls(),
+        bound.live_limits(),
+        keys,
+        &config,
+    ));
 
     let console = admin.as_ref().and_then(|listener| Console::open(&config, listener.address()));
     let shortage = bound.live_limits().shortage();
@@ -181,6 +194,9 @@ fn start(
     let exit = serve(&config, bound, proxy, move || {
         telemetry::record_serving();
         handover.start(predecessor, move || service_manager::ready(&status));
+        if let Err(error) = certificates::keep(Arc::clone(&reloader)) {
+            log::error!("certificates are not renewed: {error}");
+        }
     });
     keeper.finish();
     stored.finish();

@@ -1,6 +1,7 @@
 //! Requests to the OAuth endpoints of a running gateway.
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -11,7 +12,8 @@ use http_body_util::Full;
 use serde_json::Value;
 use tokio_rustls::rustls::{CertificateError, Error as TlsError};
 
-use crate::config::{Config, ServerCertificate};
+use crate::acme::storage::Storage;
+use crate::config::{CertificateFiles, Config, ServerCertificate};
 use crate::http_client::{Bounds, HttpClient, HttpError, PlainHttp, Trust};
 use crate::oauth::form;
 
@@ -24,11 +26,19 @@ const MAX_DESCRIPTION: usize = 500;
 /// Returns how the gateway's own certificate is verified: by the operating system, and by the files that the
 /// configuration names.
 pub(crate) fn gateway_trust(config: Option<&Config>, insecure: bool) -> Trust {
+    let in_files = |files: &[CertificateFiles]| files.iter().map(|files| files.certificate.clone()).collect();
     let certificates = config.map(|config| match &config.server.tls.certificate {
         ServerCertificate::SelfSigned => vec![config.server.state_dir.join("self-signed.pem")],
-        ServerCertificate::Files(files) => files.iter().map(|files| files.certificate.clone()).collect(),
+        ServerCertificate::Files(files) => in_files(files),
+        ServerCertificate::Acme(acme, files) => {
+            let storage = Storage::new(&config.server.state_dir, &acme.directory);
+            let issued = acme.domains.iter().filter_map(|domain| storage.certificate(domain).ok()?);
+            let mut certificates: Vec<PathBuf> = in_files(files);
+            certificates.extend(issued.map(|(files, _)| files.certificate));
+            certificates
+        }
     });
-    Trust { insecure, certificates: certificates.unwrap_or_default() }
+    Trust { insecure, certificates: certificates.unwrap_or_default(), no_others: false }
 }
 
 /// Why a request to a gateway failed.

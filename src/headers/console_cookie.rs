@@ -28,6 +28,15 @@ pub(super) fn without_console_cookies(value: &[u8]) -> Option<Vec<u8>> {
     Some(rest.join(&b"; "[..]))
 }
 
+/// Returns whether a `Set-Cookie` header of a server sets the cookie of a console. A server could otherwise
+/// end the sessions of operators, or replace one by its own. A cookie without a name is sent back as its
+/// value, so the value counts as its name.
+pub(super) fn sets_console_cookie(value: &[u8]) -> bool {
+    let pair = value.trim_ascii_start();
+    let pair = pair.strip_prefix(b"=").unwrap_or(pair).trim_ascii_start();
+    pair.strip_prefix(HOST_PREFIX.as_bytes()).unwrap_or(pair).starts_with(NAME.as_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +56,20 @@ mod tests {
             assert_eq!(without_console_cookies(before.as_bytes()), after, "{before}");
         }
         assert!(without_console_cookies(format!("{}=x", console_cookie(1, true)).as_bytes()).is_some());
+    }
+
+    #[test]
+    fn cookies_of_consoles_are_known_in_responses() {
+        for (value, is_console) in [
+            ("tollgate_admin_9465=x; Path=/", true),
+            (" \t__Host-tollgate_admin_1=", true),
+            ("=tollgate_admin_9465=x", true),
+            ("= tollgate_admin_9465=x", true),
+            ("session=tollgate_admin_9465", false),
+            ("my_tollgate_admin_1=x", false),
+            ("", false),
+        ] {
+            assert_eq!(sets_console_cookie(value.as_bytes()), is_console, "{value}");
+        }
     }
 }

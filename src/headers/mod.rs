@@ -59,7 +59,7 @@ pub(crate) use self::login::{announces_connection_login, authenticates_connectio
 #[cfg(feature = "gateway")]
 pub(crate) use self::origin::{PublicOrigin, ServerOrigin, UrlMap};
 #[cfg(feature = "gateway")]
-pub(crate) use self::outgoing::{ClientAuthorization, Framing, Outgoing, Proto};
+pub(crate) use self::outgoing::{AppliedRules, ClientAuthorization, Framing, Outgoing, Proto};
 #[cfg(feature = "gateway")]
 pub(crate) use self::parts::MapHead;
 #[cfg(feature = "gateway")]

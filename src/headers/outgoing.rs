@@ -1,6 +1,6 @@
 //! What the gateway adds to a forwarded request, and what it removes from it.
 
-use http::Version;
+use http::{HeaderName, Version};
 
 use super::rules::RequestRules;
 
@@ -14,13 +14,10 @@ pub(crate) struct Outgoing<'a> {
     pub client_scope: Option<&'a [u8]>,
     /// The value of `X-Request-Id`. With `None`, the client's own value is forwarded.
     pub request_id: Option<&'a [u8]>,
-    /// `traceparent` and `tracestate`, on a route whose requests are traced. The client's own are removed
-    /// then.
-    pub trace: Option<(&'a [u8], Option<&'a [u8]>)>,
     /// What to do with the client's `Authorization`.
     pub authorization: ClientAuthorization,
     /// The header changes of the route and its upstream, including credentials.
-    pub rules: Option<&'a RequestRules>,
+    pub rules: Option<AppliedRules<'a>>,
     /// The prefix that was removed from the path. It is sent only if `rules` say so.
     pub prefix: Option<&'a [u8]>,
     /// The address of the connection, without a port, and without brackets for IPv6.
@@ -43,6 +40,23 @@ pub(crate) struct Outgoing<'a> {
     pub streamed_body: bool,
     /// Whether the client's DPoP proof is forwarded. It is removed together with its token.
     pub proof: bool,
+}
+
+/// The header changes of a route, with the values that differ from request to request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AppliedRules<'a> {
+    pub(crate) rules: &'a RequestRules,
+    /// `traceparent` and `tracestate`, on a route whose requests are traced. The client's own are removed
+    /// then.
+    pub(crate) trace: Option<(&'a [u8], Option<&'a [u8]>)>,
+    /// The header with a JWT.
+    pub(crate) jwt: Option<(&'a HeaderName, &'a [u8])>,
+}
+
+impl<'a> From<&'a RequestRules> for AppliedRules<'a> {
+    fn from(rules: &'a RequestRules) -> Self {
+        Self { rules, trace: None, jwt: None }
+    }
 }
 
 /// What to do with the client's `Authorization`.
@@ -76,7 +90,6 @@ impl<'a> Outgoing<'a> {
             client_id: None,
             client_scope: None,
             request_id: None,
-            trace: None,
             authorization: ClientAuthorization::Remove,
             rules: None,
             prefix: None,

@@ -8,7 +8,7 @@ use super::connection::Nominated;
 use super::console_cookie::without_console_cookies;
 use super::field::Field;
 use super::list::elements;
-use super::outgoing::{ClientAuthorization, Framing, Outgoing, Proto};
+use super::outgoing::{AppliedRules, ClientAuthorization, Framing, Outgoing, Proto};
 use super::sink::{FixedHeader, HeaderSink, OwnHeader};
 use super::view::RequestView;
 use super::{REQUEST_ID, via};
@@ -55,7 +55,7 @@ pub(crate) fn for_upstream(
         sink.add(&HOST, host);
     }
     let cookies = if outgoing.version == Version::HTTP_2 && !outgoing.upstream_http2 {
-        let removes = |rules: &super::RequestRules| rules.removes(COOKIE.as_str().as_bytes());
+        let removes = |applied: AppliedRules<'_>| applied.rules.removes(COOKIE.as_str().as_bytes());
         joined_cookies(request).filter(|_| !outgoing.rules.is_some_and(removes))
     } else {
         None
@@ -74,7 +74,7 @@ pub(crate) fn for_upstream(
                 sink.state(&CLIENT_SCOPE, scope);
             }
         }
-        Some(rules) => {
+        Some(AppliedRules { rules, trace, jwt }) => {
             if let Some(id) = outgoing.client_id.filter(|_| rules.client_id.is_sent()) {
                 sink.add(rules.client_id.name(CLIENT_ID.name), id);
             }
@@ -84,7 +84,10 @@ pub(crate) fn for_upstream(
             if let Some(prefix) = outgoing.prefix {
                 sink.add(&FORWARDED_PREFIX, &with_prefix(request, trusted, prefix));
             }
-            if let Some((parent, state)) = outgoing.trace {
+            if let Some((name, jwt)) = jwt {
+                sink.add(name, jwt);
+            }
+            if let Some((parent, state)) = trace {
                 sink.add(&TRACEPARENT, parent);
                 if let Some(state) = state {
                     sink.add(&TRACESTATE, state);
@@ -158,7 +161,7 @@ fn keep_clients(
         ClientAuthorization::RemoveOurs => !request.values(Class::Authorization).any(carries_issued_token),
         ClientAuthorization::Forward => true,
     };
-    let removes = |name: &[u8]| outgoing.rules.is_some_and(|rules| rules.removes(name));
+    let removes = |name: &[u8]| outgoing.rules.is_some_and(|applied| applied.rules.removes(name));
     let trusted = outgoing.peer_is_trusted;
     let names_host = outgoing.upstream_host.or(outgoing.authority).is_some() || outgoing.upstream_http2;
     // Another spelling is another header. It is forwarded only if no server could read it as a header that

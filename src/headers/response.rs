@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, Version};
 
 use super::class::{Class, ClassSet};
 use super::connection::Nominated;
+use super::console_cookie::sets_console_cookie;
 use super::field::Field;
 use super::list::content_length;
 use super::sink::HeaderSink;
@@ -131,7 +132,9 @@ pub(crate) fn for_client<'a>(
                 _,
             ) => false,
             (Class::Url, false) => {
-                let goes_on = !nominated.contains(field.name);
+                let is_console =
+                    field.name.eq_ignore_ascii_case(b"set-cookie") && sets_console_cookie(field.value);
+                let goes_on = !is_console && !nominated.contains(field.name);
                 match map(&field).filter(|_| goes_on && !unwanted(&field)) {
                     Some((name, value)) => {
                         sink.add(name, value.as_bytes());

@@ -15,6 +15,8 @@ pub(crate) struct RequestRules {
     pub(crate) client_id: IdentityHeader,
     /// Whether the gateway sends a trace context.
     traced: bool,
+    /// The header for the JWT, if the gateway sends one.
+    jwt: Option<HeaderName>,
     /// The header for the scopes of the token.
     pub(crate) scope: IdentityHeader,
 }
@@ -67,6 +69,17 @@ impl RequestRules {
             }
         }
         (self.client_id, self.scope) = (client_id, scope);
+    }
+
+    /// Sends a JWT in this header. The client's own headers of this name are removed.
+    pub(crate) fn send_jwt(&mut self, name: HeaderName) {
+        self.remove(name.clone());
+        self.jwt = Some(name);
+    }
+
+    /// Returns the header for the JWT, if the gateway sends one.
+    pub(crate) fn jwt(&self) -> Option<&HeaderName> {
+        self.jwt.as_ref()
     }
 
     /// Removes the trace context of the client. The gateway sends another one, or the client's again.

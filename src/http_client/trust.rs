@@ -18,6 +18,8 @@ pub(crate) struct Trust {
     pub(crate) insecure: bool,
     /// Trust the certificates in these files too.
     pub(crate) certificates: Vec<PathBuf>,
+    /// Trust no other certificates than those.
+    pub(crate) no_others: bool,
 }
 
 impl Trust {
@@ -42,7 +44,9 @@ impl Trust {
             return Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth());
         }
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if !self.no_others {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
         roots.add_parsable_certificates(self.certificates.iter().flat_map(|file| read(file)));
         Ok(builder.with_root_certificates(roots).with_no_client_auth())
     }

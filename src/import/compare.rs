@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::draft::{Draft, Need, Route, shape};
 use super::render::route_table;
 use crate::access::describe;
+use crate::change::routes::RouteAddress;
 use crate::config::{Access, Config, Methods, Route as Configured};
 use crate::oauth::scope::{Requirement, Scopes};
 
@@ -14,12 +15,32 @@ use crate::oauth::scope::{Requirement, Scopes};
 pub(crate) struct Comparison {
     /// Routes that the configuration does not have.
     pub(crate) new: Vec<Route>,
-    /// Routes that exist with other scopes or methods: the source's version, and the file's version.
-    pub(crate) changed: Vec<(Route, String)>,
+    /// Routes that exist with other scopes or methods.
+    pub(crate) changed: Vec<Changed>,
     /// Routes of the configuration that the source no longer has.
-    pub(crate) gone: Vec<String>,
+    pub(crate) gone: Vec<Gone>,
     /// The number of identical routes.
     pub(crate) same: usize,
+}
+
+/// A route that the configuration has with other scopes or methods.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    /// The version of the source.
+    pub(crate) route: Route,
+    /// Its address in the configuration.
+    pub(crate) address: RouteAddress,
+    /// The differences in words.
+    pub(crate) text: String,
+}
+
+/// A route that the source no longer has.
+#[derive(Debug)]
+pub(crate) struct Gone {
+    /// Its address in the configuration.
+    pub(crate) address: RouteAddress,
+    /// The route in words.
+    pub(crate) label: String,
 }
 
 /// Compares the routes of a draft with those of a configuration that go to an upstream of the same name.
@@ -43,14 +64,19 @@ pub(crate) fn compare(draft: &Draft, config: &Config) -> Comparison {
             None => comparison.new.push(route.clone()),
             Some(configured) => match differences(route, configured) {
                 None => comparison.same += 1,
-                Some(text) => comparison.changed.push((route.clone(), text)),
+                Some(text) => comparison.changed.push(Changed {
+                    route: route.clone(),
+                    address: RouteAddress::of_route(configured),
+                    text,
+                }),
             },
         }
     }
     let upstreams: Vec<&str> = draft.upstreams.iter().map(|upstream| &*upstream.name).collect();
     for (configured, met) in config.routes.iter().zip(met) {
         if !met && upstreams.contains(&describe::upstream(config, configured)) {
-            comparison.gone.push(label(configured));
+            let address = RouteAddress::of_route(configured);
+            comparison.gone.push(Gone { address, label: label(configured) });
         }
     }
     comparison
@@ -72,11 +98,11 @@ impl Comparison {
             }
             text.push('\n');
         }
-        for (route, difference) in &self.changed {
+        for Changed { route, text: difference, .. } in &self.changed {
             let methods: Vec<&str> = route.methods.iter().map(String::as_str).collect();
             let _ = writeln!(text, "~ {} {}: {difference}", methods.join(","), route.path.text());
         }
-        for label in &self.gone {
+        for Gone { label, .. } in &self.gone {
             let _ = writeln!(text, "- {label} is no longer in the source");
         }
         let _ = writeln!(

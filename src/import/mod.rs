@@ -13,6 +13,7 @@ mod name;
 mod nginx;
 pub(crate) mod openapi;
 mod render;
+pub(crate) mod stage;
 #[cfg(test)]
 mod tests;
 mod traefik;

@@ -29,7 +29,8 @@ pub(crate) fn render(draft: &Draft) -> String {
     text
 }
 
-fn upstream_table(upstream: &Upstream) -> String {
+/// The table of one upstream.
+pub(super) fn upstream_table(upstream: &Upstream) -> String {
     let servers: Vec<String> = upstream
         .servers
         .iter()

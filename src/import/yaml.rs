@@ -1,5 +1,6 @@
 //! YAML and JSON, which is a subset of it, as a tree whose every node knows its position.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
@@ -36,7 +37,8 @@ impl Node {
     /// Reads the first document of a text.
     pub(super) fn parse(text: &str) -> Result<Self, ImportError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0 };
+        let text = without_surrogates(text);
+        let mut reader = Reader { parser: Parser::new_from_str(&text), anchors: HashMap::new(), nodes: 0 };
         loop {
             let (event, span) = reader.next()?;
             match event {
@@ -110,6 +112,49 @@ impl Node {
     pub(super) fn text_of(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|node| !node.is_null())?.text()
     }
+}
+
+/// Returns a JSON text with YAML's escapes for characters that JSON writes as two surrogates (RFC 8259 §7): YAML has
+/// no surrogates. Columns behind such a character are two too small.
+fn without_surrogates(text: &str) -> Cow<'_, str> {
+    let is_json = text.trim_start().starts_with('{');
+    if !is_json || !(text.contains("\\ud") || text.contains("\\uD")) {
+        return Cow::Borrowed(text);
+    }
+    let (mut result, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        result.push_str(before);
+        let unit = |from: usize| {
+            let digits = escape.get(from..from + 6)?.strip_prefix("\\u")?;
+            digits
+                .bytes()
+                .all(|digit| digit.is_ascii_hexdigit())
+                .then(|| u16::from_str_radix(digits, 16).ok())?
+        };
+        let units = unit(0).map(|first| [Some(first), unit(6)].into_iter().flatten());
+        let character = units.and_then(|units| char::decode_utf16(units).next());
+        let length = match (unit(0), character) {
+            // A surrogate without its other half stands for no character.
+            (Some(0xd800..=0xdfff), Some(Err(_))) => {
+                result.push('\u{fffd}');
+                6
+            }
+            (Some(0xd800..=0xdbff), Some(Ok(character))) => {
+                result.push_str(&format!("\\U{:08X}", u32::from(character)));
+                12
+            }
+            // Two bytes, so that the second backslash of `\\\\` does not begin an escape.
+            _ => {
+                let length = 1 + escape.chars().nth(1).map_or(0, char::len_utf8);
+                result.push_str(escape.get(..length).unwrap_or(escape));
+                length
+            }
+        };
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    result.push_str(rest);
+    Cow::Owned(result)
 }
 
 struct Reader<'a> {

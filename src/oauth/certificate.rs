@@ -5,6 +5,8 @@
 //! client is registered with (§2.1.2).
 
 mod der;
+#[cfg(feature = "gateway")]
+pub(crate) mod issued;
 mod name;
 
 use super::thumbprint::Thumbprint;

@@ -174,6 +174,15 @@ fn check_possession(bound_to: Option<&Confirmation>, held: Possession<'_>) -> Re
 }
 
 impl Permit {
+    /// Returns the record of the token, or `None` on a public route.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn record(&self) -> Option<&Record> {
+        match &self.0 {
+            Kind::Public => None,
+            Kind::Token { record, .. } => Some(record),
+        }
+    }
+
     fn grant(&self) -> Option<&Grant> {
         match &self.0 {
             Kind::Public => None,

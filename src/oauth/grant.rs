@@ -8,6 +8,8 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use super::client::ClientState;
+#[cfg(feature = "gateway")]
+use super::grant_jwts::GrantJwts;
 use super::scope::Scopes;
 use crate::clock::Millis;
 
@@ -26,6 +28,9 @@ pub struct Grant {
     scope_header: Option<HeaderValue>,
     /// The registration of the client under which the tokens were issued, if it is known.
     registration: Option<Arc<[u8]>>,
+    /// The JWTs that were signed for its tokens.
+    #[cfg(feature = "gateway")]
+    jwts: GrantJwts,
 }
 
 /// The epoch of a grant that has ended. A client reaches it after four billion revocations, and then all its
@@ -112,7 +117,17 @@ impl Grant {
             (!terms.scopes.is_empty()).then(|| HeaderValue::from_str(terms.scopes.as_str()).ok()).flatten();
         let lifetime = u64::try_from(terms.lifetime.as_millis()).unwrap_or(u64::MAX);
         let (lives_in, lifetime) = (AtomicU32::new(epoch), AtomicU64::new(lifetime));
-        Self { client, lives_in, epoch, terms, lifetime, scope_header, registration: None }
+        Self {
+            client,
+            lives_in,
+            epoch,
+            terms,
+            lifetime,
+            scope_header,
+            registration: None,
+            #[cfg(feature = "gateway")]
+            jwts: GrantJwts::default(),
+        }
     }
 
     /// Sets the registration of the client under which the tokens are issued. Only gates read it: a gate
@@ -161,9 +176,17 @@ impl Grant {
         self.client.epoch() == self.lives_in.load(Ordering::Relaxed)
     }
 
+    /// Returns the JWTs that were signed for its tokens.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn jwts(&self) -> &GrantJwts {
+        &self.jwts
+    }
+
     /// Ends all tokens of the grant. Returns `false`: the grant is not to be kept.
     pub(crate) fn end(&self) -> bool {
         self.lives_in.store(ENDED, Ordering::Relaxed);
+        #[cfg(feature = "gateway")]
+        self.jwts.clear();
         false
     }
 

@@ -5,6 +5,8 @@
 //! [store](crate::store) keeps ([`Record`], [`Grant`], [`TokenDigest`]), and with the feature `jose` the keys
 //! and certificates of clients. The rules themselves are internal.
 
+#[cfg(feature = "gateway")]
+pub(crate) mod access_jwt;
 #[cfg(feature = "jose")]
 #[cfg_attr(not(feature = "_fuzzing"), expect(unreachable_pub, reason = "the fuzz targets reach it"))]
 pub(crate) mod assertion;
@@ -26,6 +28,8 @@ pub(crate) mod evidence;
 #[cfg_attr(not(feature = "_fuzzing"), expect(unreachable_pub, reason = "the fuzz targets reach it"))]
 pub(crate) mod form;
 pub(crate) mod grant;
+#[cfg(feature = "gateway")]
+pub(crate) mod grant_jwts;
 #[cfg(feature = "jose")]
 pub(crate) mod jose;
 #[cfg_attr(
@@ -52,7 +56,7 @@ pub use denial::{Challenge, Denial, Mismatch};
 pub use evidence::{Evidence, PeerCertificate, Target};
 pub use grant::{Confirmation, Grant, Record, Terms};
 #[cfg(feature = "jose")]
-pub use jose::{Algorithm, Ignored, Jwk, JwkError, Jwks, JwksError};
+pub use jose::{Algorithm, Ignored, Jwk, JwkError, Jwks, JwksError, SigningAlgorithm};
 pub use public_origin::PublicOrigin;
 pub use scope::{
     Audience, AudienceError, Demand, IntoDemand, IntoScopes, Requirement, RestrictedTokens, ScopeError,

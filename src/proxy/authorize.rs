@@ -1,6 +1,7 @@
 //! Authorizes requests: one function decides for the pipeline and for `tollgate explain`.
 
-use http::{HeaderValue, Method, StatusCode, Version};
+use http::header::AUTHORIZATION;
+use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
 
 use super::cors;
 use super::forward::error::ForwardError;
@@ -10,7 +11,7 @@ use super::observe;
 use super::observer::{Denied, RequestObserver};
 use super::refusal::Refusal;
 use super::request_context::RequestContext;
-use super::route::{Access, ClientConnection, Route};
+use super::route::{Access, ClientConnection, JwtAccess, Route};
 use super::rules::Rules;
 use super::shadow::judge;
 use super::transform::Transform;
@@ -18,7 +19,7 @@ use super::tunnel;
 use crate::gate::question::{Question, Undecided};
 use crate::gate::{Endpoint, Gate};
 use crate::headers::{
-    Class, CredentialsIn, CredentialsOf, Form, Framing, Outgoing, Proto, RequestRules, RequestView,
+    AppliedRules, Class, CredentialsIn, CredentialsOf, Form, Framing, Outgoing, Proto, RequestView,
     authenticates_connection,
 };
 use crate::limit::concurrency::Admission;
@@ -206,14 +207,17 @@ fn outgoing<'a, V: RequestView>(
     let mut outgoing = Outgoing::new(client.peer_value.as_bytes(), proto);
     outgoing.client_id = identity.client().map(str::as_bytes);
     outgoing.client_scope = identity.scope().map(str::as_bytes);
-    (outgoing.authorization, outgoing.rules) = match &route.access {
+    let (authorization, rules_of_route) = match &route.access {
         // No token: an enforced route would refuse the request.
         Access::Shadow(shadow) if lease.digest().is_none() => shadow.forwarding(request),
         _ => (route.authorization, route.request_rules.as_deref()),
     };
-    if outgoing.rules.is_some_and(RequestRules::is_traced) {
-        outgoing.trace = observer.trace_context();
-    }
+    outgoing.authorization = authorization;
+    outgoing.rules = rules_of_route.map(|rules| AppliedRules {
+        rules,
+        trace: if rules.is_traced() { observer.trace_context() } else { None },
+        jwt: rules.jwt().map(|header| (header, jwt_value(header, identity.authorization()))),
+    });
     outgoing.peer_is_trusted = rules.trusts(client.peer);
     outgoing.version = request.version();
     // HTTP/2 and absolute-form name the host in the target; otherwise the Host header already says it.
@@ -326,6 +330,7 @@ fn enforce<V: RequestView>(
             let credentials = CredentialsIn::new(request, header);
             gate.lease(&credentials, demand, &evidence, identity, context.answers)
         }
+        Access::Jwt(jwt) => lease_with_jwt(gate, jwt, context, target, identity),
         Access::Shadow(shadow) => judge::lease(gate, rules, shadow, context, target, observer, identity),
     };
     let lease = match leased {
@@ -365,6 +370,33 @@ fn enforce<V: RequestView>(
         }
     }
     Ok(Enforced::Permitted(lease, limits))
+}
+
+/// Leases on a route whose upstream gets a JWT.
+#[inline(never)]
+fn lease_with_jwt<V: RequestView>(
+    gate: &Gate,
+    jwt: &JwtAccess,
+    context: &RequestContext<'_, V>,
+    target: Target<'_>,
+    identity: &mut Identity,
+) -> Result<Lease, Undecided> {
+    let RequestContext { request, client, answers, .. } = *context;
+    let evidence = Evidence { certificate: client.verified_certificate(), target: Some(target) };
+    let JwtAccess { demand, header, audience } = jwt;
+    match header {
+        None => gate.lease_with_jwt(&CredentialsOf(request), demand, &evidence, identity, answers, audience),
+        Some(header) => {
+            let credentials = CredentialsIn::new(request, header);
+            gate.lease_with_jwt(&credentials, demand, &evidence, identity, answers, audience)
+        }
+    }
+}
+
+/// Returns what a header with a JWT contains. Only `Authorization` names a scheme.
+fn jwt_value<'a>(header: &HeaderName, authorization: &'a str) -> &'a [u8] {
+    let jwt = authorization.strip_prefix("Bearer ").filter(|_| *header != AUTHORIZATION);
+    jwt.unwrap_or(authorization).as_bytes()
 }
 
 /// Checks the client's address and its request rate, before the token is checked. Refused requests count

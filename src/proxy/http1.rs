@@ -88,7 +88,7 @@ impl Proxy {
         session: &mut Session,
         answers: Option<&Answers>,
     ) -> Result<Decided, Box<Refusal>> {
-        let Session { record, identity, last_host, writer } = session;
+        let Session { record, identity, last_host, writer, .. } = session;
         let Some(head) = client.head() else {
             let response = response::problem(StatusCode::BAD_REQUEST, "the request is not well-formed");
             return Err(Refusal { close: true, ..Refusal::new(response, Reason::Ambiguous) }.into());
@@ -382,6 +382,7 @@ fn parts_of(request: &impl RequestView) -> Option<Parts> {
     let mut headers = HeaderMap::new();
     let is_read = |field: &Field<'_>| {
         !UNREAD.has(field.class)
+            || field.name.eq_ignore_ascii_case(b"if-none-match")
             || field.name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-"))
                 && field.class == Class::Other
     };

@@ -111,7 +111,7 @@ impl Proxy {
         session: &mut Session,
         answers: &Answers,
     ) -> Result<Disposition, Box<Refusal>> {
-        let Session { record, identity, last_host, writer } = session;
+        let Session { record, identity, last_host, writer, .. } = session;
         self.with_rules(|rules| {
             if head.len() > rules.max_headers {
                 let detail = "the request has more headers than this server accepts";

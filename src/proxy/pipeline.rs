@@ -117,6 +117,7 @@ impl Proxy {
             store_healthy: self.gate.is_store_healthy(),
             shared_store: None,
             hashing_queue: number(self.gate.hashing_queue()),
+            jwts: self.gate.jwt_stats(),
         }
     }
 

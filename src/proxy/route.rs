@@ -28,10 +28,22 @@ pub(crate) enum Access {
     Token(Demand),
     /// A valid token in this header instead of `Authorization`.
     TokenIn(HeaderName, Demand),
+    /// A valid token, for which the upstream gets a JWT.
+    Jwt(Box<JwtAccess>),
     /// No token: `access = "public"`.
     Public,
     /// Nothing yet: the configuration says `mode = "shadow"`.
     Shadow(Box<ShadowAccess>),
+}
+
+/// What a route requires whose upstream gets a JWT in place of the token.
+#[derive(Debug)]
+pub(crate) struct JwtAccess {
+    pub(crate) demand: Demand,
+    /// The header that has the token; `None` is `Authorization`.
+    pub(crate) header: Option<HeaderName>,
+    /// The audience of the JWT.
+    pub(crate) audience: Arc<str>,
 }
 
 /// A route: its requirements, its limits and its upstream.

@@ -14,6 +14,7 @@ use tokio_rustls::server::TlsStream;
 use super::connection_info::ConnInfo;
 use super::connection_slots::ConnectionSlot;
 use super::handler::Handler;
+use super::handshake;
 use super::listener::Listener;
 use super::live_limits::{ConnectionSettings, LiveLimits};
 use super::peer_certificate::ClientCertificate;
@@ -76,8 +77,9 @@ impl<H: Handler> Shared<H> {
         limits: &Limits,
     ) -> Option<(Box<TlsStream<TcpStream>>, Option<Box<ClientCertificate>>)> {
         let tls = self.tls.as_ref()?;
-        match timeout(limits.handshake_timeout, tls.settings().acceptor().accept(socket)).await {
-            Ok(Ok(session)) => {
+        match timeout(limits.handshake_timeout, handshake::accept(tls, tls.settings(), socket)).await {
+            Ok(Ok(None)) => None,
+            Ok(Ok(Some(session))) => {
                 let chain = session.get_ref().1.peer_certificates().unwrap_or_default();
                 let certificate = ClientCertificate::new(chain, Arc::clone(tls)).map(Box::new);
                 // The session is boxed: it is large, and every future that holds it would reserve space for

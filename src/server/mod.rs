@@ -19,6 +19,7 @@ mod connection_info;
 mod connection_slots;
 mod descriptors;
 mod handler;
+mod handshake;
 mod heartbeat;
 mod http1;
 mod http2;

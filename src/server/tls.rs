@@ -10,6 +10,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::client_certificate::{self, AnyCertificate, ClientVerification, RegisteredCertificates};
 use super::sni::CertificatesByName;
+use crate::acme::challenge::Challenges;
 use crate::config::CertificateFiles;
 use crate::tls::error::TlsError;
 use crate::tls::pem_file::{PemFile, certified_key};
@@ -33,6 +34,8 @@ pub(crate) struct TlsPaths {
     /// The SHA-256 digests of client certificates that are accepted even if `client_ca` has not signed them.
     /// Without a `client_ca` the list may be empty.
     pub registered_certificates: Vec<[u8; 32]>,
+    /// Answers the challenges of an authority that issues certificates. There may then be no certificate yet.
+    pub answers_challenges: bool,
 }
 
 impl TlsPaths {
@@ -43,6 +46,7 @@ impl TlsPaths {
             client_ca: None,
             any_client_certificate: false,
             registered_certificates: Vec::new(),
+            answers_challenges: false,
         }
     }
 }
@@ -54,6 +58,7 @@ impl TlsPaths {
 #[derive(Debug)]
 pub(crate) struct TlsReloader {
     settings: ArcSwap<TlsSettings>,
+    challenges: Arc<Challenges>,
 }
 
 /// Settings that are loaded and checked, but not in use yet.
@@ -68,6 +73,7 @@ pub(super) struct TlsSettings {
     /// client.
     http1_config: Arc<ServerConfig>,
     client_verification: ClientVerification,
+    answers_challenges: bool,
     /// The SHA-256 digest of the files and options that the settings were built from.
     source_digest: [u8; 32],
 }
@@ -75,6 +81,16 @@ pub(super) struct TlsSettings {
 impl TlsSettings {
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.config))
+    }
+
+    /// Returns whether connections for challenges are answered.
+    pub(super) fn answers_challenges(&self) -> bool {
+        self.answers_challenges
+    }
+
+    /// Returns the TLS settings of connections for requests.
+    pub(super) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
     }
 
     /// Returns how client certificates are verified.
@@ -94,7 +110,8 @@ impl TlsReloader {
     /// # Errors
     /// Fails if a file is missing or unusable, or if the key does not belong to the certificate.
     pub(crate) fn load(paths: &TlsPaths) -> Result<Self, TlsError> {
-        Ok(Self { settings: ArcSwap::from_pointee(settings(paths)?) })
+        let challenges = Arc::new(Challenges::new().map_err(TlsError::Settings)?);
+        Ok(Self { settings: ArcSwap::from_pointee(settings(paths)?), challenges })
     }
 
     /// Loads and checks the files without using them yet. The paths may differ from the previous ones.
@@ -120,6 +137,11 @@ impl TlsReloader {
         TlsAcceptor::from(Arc::clone(&self.settings.load().http1_config))
     }
 
+    /// Returns the challenges that are answered.
+    pub(crate) fn challenges(&self) -> &Arc<Challenges> {
+        &self.challenges
+    }
+
     pub(super) fn settings(&self) -> Arc<TlsSettings> {
         self.settings.load_full()
     }
@@ -128,7 +150,9 @@ impl TlsReloader {
 fn settings(paths: &TlsPaths) -> Result<TlsSettings, TlsError> {
     let provider = provider();
     let mut digest = Sha256::new();
-    digest.update([u8::from(paths.any_client_certificate), u8::from(paths.client_ca.is_some())]);
+    digest.update(
+        [paths.any_client_certificate, paths.client_ca.is_some(), paths.answers_challenges].map(u8::from),
+    );
     let registered = RegisteredCertificates::new(paths.registered_certificates.clone());
     digest.update((registered.digests().len() as u64).to_le_bytes());
     digest.update(registered.digests().as_flattened());
@@ -181,6 +205,7 @@ fn settings(paths: &TlsPaths) -> Result<TlsSettings, TlsError> {
         config: Arc::new(config),
         http1_config: Arc::new(http1_config),
         client_verification,
+        answers_challenges: paths.answers_challenges,
         source_digest,
     })
 }

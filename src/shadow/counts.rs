@@ -42,6 +42,21 @@ impl Counts {
         }
     }
 
+    /// Adds the requests that another process has counted.
+    pub(super) fn merge(&mut self, other: &Self) {
+        let last = |counts: &Self| counts.last_passed.max(counts.last_refused);
+        if last(other) >= last(self) {
+            self.refused_last = other.refused_last;
+        }
+        self.passed = self.passed.saturating_add(other.passed);
+        for (count, more) in self.refused.iter_mut().zip(other.refused) {
+            *count = count.saturating_add(more);
+        }
+        self.first_seen = earlier(self.first_seen, other.first_seen);
+        self.last_passed = self.last_passed.max(other.last_passed);
+        self.last_refused = self.last_refused.max(other.last_refused);
+    }
+
     /// Returns the number of requests that would have been refused.
     #[cfg(test)]
     pub(super) fn refused_in_all(&self) -> u64 {
@@ -51,6 +66,14 @@ impl Counts {
     /// Returns whether there was a request that would have been refused within the last days.
     pub(super) fn was_refused_lately(&self, now: Duration) -> bool {
         self.last_refused.saturating_add(DAY * DAYS as u64) > now.as_secs()
+    }
+}
+
+/// Returns the earlier of two times, of which 0 is none.
+pub(super) fn earlier(one: u64, other: u64) -> u64 {
+    match (one, other) {
+        (0, time) | (time, 0) => time,
+        (one, other) => one.min(other),
     }
 }
 
@@ -81,6 +104,22 @@ impl Week {
             let count = if refused { &mut last.refused } else { &mut last.passed };
             *count = count.saturating_add(1);
         }
+    }
+
+    /// Adds the requests that another process has counted.
+    pub(super) fn merge(&mut self, other: &Self) {
+        for more in &other.0 {
+            match self.0.iter_mut().find(|day| day.day == more.day) {
+                None => self.0.push(*more),
+                Some(day) => {
+                    day.passed = day.passed.saturating_add(more.passed);
+                    day.refused = day.refused.saturating_add(more.refused);
+                }
+            }
+        }
+        self.0.sort_by_key(|day| day.day);
+        let surplus = self.0.len().saturating_sub(DAYS);
+        self.0.drain(..surplus);
     }
 
     /// Returns how many requests of the last days would have passed and been refused.

@@ -8,11 +8,13 @@ use std::{fs, io};
 use serde::{Deserialize, Serialize};
 
 use super::counts::{Counts, DAYS, Day, Week};
-use super::learned::{Caller, Learned, Table};
+use super::learned::{Caller, Learned, Table, Taken};
 use super::refusal::Refusal;
 use crate::state_file::{self, DocumentError, read_document};
 
 const NAME: &str = "shadow.json";
+/// The name of the file with what a process learned after another one had taken over.
+const LATE_NAME: &str = "shadow.late.json";
 /// The version that this program writes and reads.
 const VERSION: u32 = 1;
 
@@ -132,12 +134,18 @@ impl ShadowFile {
         Self { path: state_dir.join(NAME) }
     }
 
+    /// Returns the file in a state folder with what a process learned after another one had taken over.
+    pub(crate) fn late_in_folder(state_dir: &Path) -> Self {
+        Self { path: state_dir.join(LATE_NAME) }
+    }
+
     /// Returns the path of the file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Adds the content of the file to `learned`. A missing file counts as empty.
+    /// Adds the content of the file to `learned`, for the routes about which nothing is known yet. A missing
+    /// file counts as empty.
     ///
     /// # Errors
     /// Fails if the file cannot be read, or was not written by this program.
@@ -146,6 +154,21 @@ impl ShadowFile {
         for (name, entry) in document.routes {
             learned.route(&name).restore(entry.table());
         }
+        Ok(())
+    }
+
+    /// Adds the content of the file to what `learned` already has, and removes the file.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be read, or was not written by this program. Nothing is added then.
+    pub(crate) fn absorb(&self, learned: &Learned) -> Result<(), DocumentError> {
+        let Some(document) = read_document::<Document>(&self.path, VERSION)? else { return Ok(()) };
+        // First, so that it cannot be counted twice.
+        fs::remove_file(&self.path).map_err(DocumentError::Unreadable)?;
+        for (name, entry) in document.routes {
+            learned.route(&name).add(entry.table());
+        }
+        learned.set_changed();
         Ok(())
     }
 
@@ -158,15 +181,27 @@ impl ShadowFile {
             return Ok(());
         }
         let tables = learned.routes().into_iter().map(|route| (route.name().to_owned(), route.table()));
-        let routes = tables.filter(|(_, table)| table.since != 0);
-        let routes = routes.map(|(name, table)| (name, RouteEntry::of(&table))).collect();
-        let written = serde_json::to_vec(&Document { version: VERSION, routes })
-            .map_err(io::Error::from)
-            .and_then(|text| state_file::replace(&self.path, &text, 0o600));
+        let tables: Vec<(String, Table)> = tables.collect();
+        let written = self.write(tables.iter().map(|(name, table)| (name.as_str(), table)));
         if written.is_err() {
             learned.set_changed();
         }
         written
+    }
+
+    /// Replaces the content of the file with observations that were taken. Without any, nothing is written.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be replaced.
+    pub(crate) fn save_taken(&self, taken: &Taken) -> io::Result<()> {
+        if taken.tables().all(|(_, table)| table.since == 0) { Ok(()) } else { self.write(taken.tables()) }
+    }
+
+    fn write<'t>(&self, tables: impl Iterator<Item = (&'t str, &'t Table)>) -> io::Result<()> {
+        let routes = tables.filter(|(_, table)| table.since != 0);
+        let routes = routes.map(|(name, table)| (name.to_owned(), RouteEntry::of(table))).collect();
+        let text = serde_json::to_vec(&Document { version: VERSION, routes }).map_err(io::Error::from)?;
+        state_file::replace(&self.path, &text, 0o600)
     }
 
     /// Renames whatever is at the path. Returns the new path.
@@ -214,6 +249,41 @@ mod tests {
         assert_eq!(route.table().week.0.len(), 3);
         file.restore(&again).unwrap();
         assert_eq!(again.route("GET /a/*").table(), route.table(), "it is not counted twice");
+    }
+
+    #[test]
+    fn what_is_learned_after_a_takeover_is_added() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, late) = (ShadowFile::in_folder(dir.path()), ShadowFile::late_in_folder(dir.path()));
+        let address = |last: u8| std::net::Ipv4Addr::new(10, 0, 0, last).into();
+        let seen = |client, last, refused, now| {
+            let now = Duration::from_secs(now);
+            Seen { client, address: address(last), user_agent: Some(b"curl"), refused, now }
+        };
+        // The old process saves what it knows, and goes on with its open connections.
+        let (old, new) = (Learned::default(), Learned::default());
+        old.route("/a").learn(&seen(Some("shop"), 1, Some(Refusal::MissingScope), 1_000));
+        old.route("/a").learn(&seen(None, 2, Some(Refusal::NoToken), 2_000));
+        let taken = old.take();
+        file.save_taken(&taken).unwrap();
+        file.restore(&new).unwrap();
+        new.route("/a").learn(&seen(Some("shop"), 1, None, 4_000));
+        old.route("/a").learn(&seen(Some("shop"), 1, None, 3_000));
+        old.route("/a").learn(&seen(None, 3, Some(Refusal::NoToken), 100_000));
+        late.save(&old).unwrap();
+        late.absorb(&new).unwrap();
+        assert!(!late.path().exists());
+        late.absorb(&new).unwrap();
+        let table = new.route("/a").table();
+        let shop = &table.clients["shop"];
+        assert_eq!((shop.passed, shop.refused_in_all(), shop.last_passed), (2, 1, 4_000));
+        assert_eq!((table.since, table.callers.len()), (1_000, 2));
+        assert_eq!(table.week.sums(Duration::from_secs(100_000)), (2, 3));
+        // If the other process fails, the old one has both.
+        old.give_back(taken);
+        let table = old.route("/a").table();
+        assert_eq!((table.clients["shop"].passed, table.callers.len()), (1, 2));
+        assert_eq!(table.week.sums(Duration::from_secs(100_000)), (1, 3));
     }
 
     #[test]

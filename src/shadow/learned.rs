@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::counts::{Counts, Week};
+use super::counts::{Counts, Week, earlier};
 use super::refusal::Refusal;
 use crate::gate::network;
 use crate::telemetry::Reason;
@@ -67,6 +67,10 @@ pub(super) struct Caller {
     pub(super) user_agent: Option<Box<str>>,
 }
 
+/// Observations that were taken from [`Learned`], by route.
+#[derive(Debug)]
+pub(crate) struct Taken(Vec<(Arc<LearnedRoute>, Table)>);
+
 /// A request on a route in shadow mode.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen<'a> {
@@ -80,6 +84,13 @@ pub(crate) struct Seen<'a> {
     pub(crate) refused: Option<Refusal>,
     /// The time since 1970.
     pub(crate) now: Duration,
+}
+
+impl Taken {
+    /// Iterates over the names of the routes and their observations.
+    pub(super) fn tables(&self) -> impl Iterator<Item = (&str, &Table)> {
+        self.0.iter().map(|(route, table)| (route.name(), table))
+    }
 }
 
 impl Learned {
@@ -109,13 +120,22 @@ impl Learned {
         self.lock().retain(|name, route| {
             let stays = exists(name) || Arc::strong_count(route) > 1;
             if !stays {
-                let table = route.lock();
-                self.used.clients.fetch_sub(table.clients.len(), Relaxed);
-                self.used.callers.fetch_sub(table.callers.len(), Relaxed);
+                drop(route.take());
                 self.used.changed.store(true, Relaxed);
             }
             stays
         });
+    }
+
+    /// Takes the observations, so that later ones can be saved apart.
+    pub(crate) fn take(&self) -> Taken {
+        Taken(self.routes().into_iter().map(|route| (Arc::clone(&route), route.take())).collect())
+    }
+
+    /// Adds observations that were taken.
+    pub(crate) fn give_back(&self, taken: Taken) {
+        taken.0.into_iter().for_each(|(route, table)| route.add(table));
+        self.set_changed();
     }
 
     /// Returns whether there are new observations since the last call.
@@ -216,6 +236,31 @@ impl LearnedRoute {
             callers <= MOST_CALLERS_OF_ROUTE && take(&self.used.callers, MOST_CALLERS).is_some()
         });
         *table = earlier;
+    }
+
+    /// Takes the observations, and frees their places.
+    fn take(&self) -> Table {
+        let table = std::mem::take(&mut *self.lock());
+        self.used.clients.fetch_sub(table.clients.len(), Relaxed);
+        self.used.callers.fetch_sub(table.callers.len(), Relaxed);
+        table
+    }
+
+    /// Adds the observations of another process. Callers beyond a limit are counted together.
+    pub(super) fn add(&self, other: Table) {
+        let mut table = self.lock();
+        let table = &mut *table;
+        table.since = earlier(table.since, other.since);
+        table.week.merge(&other.week);
+        table.others.merge(&other.others);
+        for (client, counts) in other.clients {
+            self.client(&mut table.clients, &client).unwrap_or(&mut table.others).merge(&counts);
+        }
+        for (address, caller) in other.callers {
+            let agent = caller.user_agent.as_deref().map(str::as_bytes);
+            let known = self.caller(&mut table.callers, address, agent);
+            known.unwrap_or(&mut table.others).merge(&caller.counts);
+        }
     }
 
     /// Returns a copy of the observations.

@@ -13,7 +13,7 @@ mod refusal;
 mod summary;
 mod text;
 
-pub(crate) use self::learned::{Learned, LearnedRoute, Seen};
+pub(crate) use self::learned::{Learned, LearnedRoute, Seen, Taken};
 pub(crate) use self::proposal::{Proposal, proposals};
 pub(crate) use self::refusal::Refusal;
 pub(crate) use self::summary::{CallerSummary, RouteSummary, Summary, Who};

@@ -10,6 +10,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 pub(crate) mod access_log;
+mod certificates;
 pub(crate) mod details;
 mod exposition;
 mod json;
@@ -28,6 +29,7 @@ mod thread;
 mod totals;
 pub(crate) mod tracing;
 
+pub(crate) use certificates::{record_order, set_certificate_ends};
 pub(crate) use listener::MetricsListener;
 pub(crate) use meter::{Class, Meter, RouteCells, UpstreamCells, UpstreamFailure};
 pub(crate) use readiness::{is_serving, record_end, record_serving};

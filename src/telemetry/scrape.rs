@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::access_log;
+use super::certificates;
 use super::exposition::{Format, Page};
 use super::meter::{Class, Meter, RouteCells, UpstreamCells, UpstreamFailure};
 use super::process::{Process, started};
@@ -12,6 +13,7 @@ use super::security_log;
 use super::shared_store;
 use super::thread::{EndpointName, Event, difference, total, total_endpoint_refused, total_refused};
 use super::tracing;
+use crate::gate::jwt::JwtStats;
 use crate::store::SharedStoreStatus;
 
 /// The values that other modules provide.
@@ -36,6 +38,8 @@ pub(crate) struct Gauges {
     pub(crate) shared_store: Option<SharedStoreStatus>,
     /// The number of secrets that wait for a hashing thread.
     pub(crate) hashing_queue: u64,
+    /// The numbers about JWTs for upstreams.
+    pub(crate) jwts: JwtStats,
 }
 
 static RELOADED: AtomicU64 = AtomicU64::new(0);
@@ -53,6 +57,7 @@ pub(crate) fn render(gauges: &Gauges, format: Format) -> String {
     tokens(&mut page, gauges);
     shared_store::write(&mut page, gauges.shared_store.as_ref());
     upstreams(&mut page, gauges);
+    certificates::write(&mut page);
     own(&mut page);
     process(&mut page);
     page.finish()
@@ -148,6 +153,19 @@ fn tokens(page: &mut Page, gauges: &Gauges) {
     page.counter("tollgate_revocations", "Revocations that succeeded.").value(&[], total(Event::Revoked));
     page.gauge("tollgate_hashing_queue", "Secrets that wait for a hashing thread.")
         .value(&[], gauges.hashing_queue);
+    jwts(page, &gauges.jwts);
+}
+
+fn jwts(page: &mut Page, stats: &JwtStats) {
+    page.counter("tollgate_jwts_signed", "JWTs signed for upstreams.").value(&[], stats.signed);
+    page.gauge("tollgate_jwts_kept", "Signed JWTs that are kept for the next request.")
+        .value(&[], stats.kept);
+    page.gauge("tollgate_jwt_keys", "Keys that verify JWTs and are published.").value(&[], stats.keys);
+    let mut family =
+        page.gauge("tollgate_jwt_key_age_seconds", "Time since the key that signs JWTs began to.");
+    if let Some(age) = stats.key_age {
+        family.value(&[], age.as_secs());
+    }
 }
 
 fn upstreams(page: &mut Page, gauges: &Gauges) {

@@ -43,6 +43,13 @@ impl PemFile {
         Ok(Self { path: path.to_owned(), bytes })
     }
 
+    /// Creates the contents of a file that is to be written.
+    pub(crate) fn unwritten(path: &Path, text: Zeroizing<String>) -> Self {
+        let mut text = text;
+        let bytes = Zeroizing::new(std::mem::take(&mut *text).into_bytes());
+        Self { path: path.to_owned(), bytes }
+    }
+
     /// Returns the items of the file.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes

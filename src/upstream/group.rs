@@ -254,11 +254,23 @@ impl Upstream {
         }
     }
 
+    /// Returns the last fault of a server, and how long ago it was.
+    pub(crate) fn last_fault(&self, server: &Server) -> Option<(Box<str>, Duration)> {
+        server.state.last_fault.get().map(|fault| (fault.text, now().since(fault.at)))
+    }
+
+    /// Records that a probe of a server failed.
+    pub(crate) fn record_failed_probe(&self, server: &Server, why: &dyn fmt::Display) {
+        server.state.last_fault.record(&format_args!("the probe failed: {why}"), now());
+    }
+
     /// Records that a server refused or broke a connection, or did not answer in time.
     #[cold]
     pub(crate) fn record_failure(&self, server: &Server, why: &dyn fmt::Display) {
+        let now = now();
+        server.state.last_fault.record(why, now);
         let Some(rule) = &self.ejection else { return };
-        if let Some(span) = server.state.ejection.failure(rule, now()) {
+        if let Some(span) = server.state.ejection.failure(rule, now) {
             server.state.changes.add();
             let name = &self.name;
             log::warn!(

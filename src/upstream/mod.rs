@@ -13,6 +13,7 @@ pub(crate) mod health;
 pub(crate) mod http1;
 pub(crate) mod http2;
 pub(crate) mod io;
+pub(crate) mod last_fault;
 pub(crate) mod local_fault;
 pub(crate) mod own_listener;
 pub(crate) mod pick;

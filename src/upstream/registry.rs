@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::ejection::EjectionState;
 use super::health::status::HealthStatus;
+use super::last_fault::LastFault;
 use super::resolve::Resolver;
 use super::state::{ChangeCounter, ServerState};
 
@@ -37,6 +38,7 @@ impl ServerRegistry {
             Arc::new(ServerState {
                 health: HealthStatus::default(),
                 ejection: EjectionState::default(),
+                last_fault: LastFault::default(),
                 changes: Arc::clone(changes),
             })
         });

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, OnceCell};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::local_fault::is_local_fault;
+use crate::config::metadata::is_metadata;
 
 /// The interval between two lookups of a name.
 const REFRESH: Duration = Duration::from_secs(30);
@@ -203,11 +204,11 @@ impl Resolver {
         let mut failure = io::Error::from(io::ErrorKind::NotFound);
         for (tried, address) in addresses.iter().enumerate() {
             // Whoever answers for a name could name one of these. Only the configuration itself may.
-            if self.is_name() && is_link_local(address.ip()) {
+            if self.is_name() && is_metadata(address.ip()) {
                 failure = io::Error::new(
                     io::ErrorKind::PermissionDenied,
                     format!(
-                        "the name {} has the link-local address {}, which is not connected to",
+                        "the name {} has the address {}, at which clouds have credentials, so it is not connected to",
                         self.host,
                         address.ip()
                     ),
@@ -256,15 +257,6 @@ impl Resolver {
                 Err(_) => {}
             }
         }
-    }
-}
-
-/// Returns whether an address is of this network segment alone. Clouds have the credentials of a machine
-/// there.
-fn is_link_local(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
     }
 }
 

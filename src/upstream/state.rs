@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ejection::EjectionState;
 use super::health::status::HealthStatus;
+use super::last_fault::LastFault;
 
 /// The state of a server. A reload keeps it as long as the server remains in the configuration.
 #[derive(Debug)]
@@ -13,7 +14,9 @@ pub(crate) struct ServerState {
     pub(crate) health: HealthStatus,
     /// The outcomes of requests, and the ejection that follows from them.
     pub(crate) ejection: EjectionState,
-    /// Counts the changes of both, shared by the servers of an upstream.
+    /// The last fault of a probe or of a request.
+    pub(crate) last_fault: LastFault,
+    /// Counts the changes of the first two, shared by the servers of an upstream.
     pub(crate) changes: Arc<ChangeCounter>,
 }
 

@@ -121,6 +121,12 @@ impl Browser {
         field.send_keys(text).await.expect(label);
     }
 
+    /// Returns what the field with a label contains.
+    pub(crate) async fn value(&self, label: &str) -> String {
+        let field = self.field(label).await;
+        field.prop("value").await.expect(label).unwrap_or_default()
+    }
+
     /// Chooses an entry of the list with a label.
     pub(crate) async fn select(&self, label: &str, entry: &str) {
         let list = self.field(label).await;

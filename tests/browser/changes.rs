@@ -55,7 +55,7 @@ pub(crate) async fn draft_commit_confirm_roll_back(javascript: Javascript) {
     // The history leads back to the first version.
     browser.follow("1").await;
     browser.sees("Version 1").await;
-    browser.press("Roll back in changes").await;
+    browser.press("Add the rollback to changes").await;
     browser.sees("is in your changes").await;
     browser.sees("narrows").await;
     browser.fill("Comment", "Back to read").await;

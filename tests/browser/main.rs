@@ -6,6 +6,7 @@
 mod browser;
 mod changes;
 mod console;
+mod keys;
 mod operators;
 mod pages;
 mod shadow;
@@ -41,4 +42,5 @@ macro_rules! with_and_without_javascript {
 with_and_without_javascript! {
     the_tutorial = crate::tutorial::from_new_client_to_commit;
     a_change = crate::changes::draft_commit_confirm_roll_back;
+    every_key = crate::keys::of_routes_and_upstreams_can_be_changed;
 }

@@ -27,8 +27,8 @@ async fn two_operators_and_a_stale_base() {
     // Edgar's draft began on another file: he looks again before he commits, and nothing of Alice's is lost.
     edgar.go("/changes").await;
     edgar.sees("The file was changed after you began").await;
-    edgar.press("Apply my changes to the file of now").await;
-    edgar.sees("look at what they grant again").await;
+    edgar.press("Apply my changes to the current file").await;
+    edgar.sees("Look at what they grant again").await;
     edgar.fill("Comment", "A scope of mine, too").await;
     edgar.press("Commit").await;
     edgar.sees("is committed and in use").await;
@@ -60,7 +60,7 @@ async fn signing_in_refusal_and_roles() {
     browser.go("/clients/new").await;
     browser.sees("Forbidden").await;
     browser.go("/clients/show/server").await;
-    browser.sees("Routes it reaches").await;
+    browser.sees("Routes that it reaches").await;
     assert!(!browser.offers("Add to changes").await && !browser.offers("Reset the secret").await);
     browser.press("Sign out").await;
     browser.sees("Sign in").await;
@@ -74,7 +74,7 @@ async fn signing_in_refusal_and_roles() {
     browser.go("/users").await;
     browser.sees("Forbidden").await;
     // What only an owner may commit, an owner can commit for him.
-    browser.go("/upstreams").await;
+    browser.go("/upstreams/new").await;
     browser.fill("Name", "metadata").await;
     browser.fill("Servers, one a line", "http://169.254.169.254").await;
     browser.press("Add to changes").await;

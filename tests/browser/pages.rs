@@ -13,7 +13,7 @@ use crate::console::Console;
 const AXE: &str = "axe-core@4.14.1";
 
 /// The pages of a user who may do everything.
-const PAGES: [(&str, &str); 18] = [
+const PAGES: [(&str, &str); 21] = [
     ("overview", "/"),
     ("clients", "/clients"),
     ("new-client", "/clients/new"),
@@ -22,12 +22,15 @@ const PAGES: [(&str, &str); 18] = [
     ("routes", "/routes"),
     ("route", "/routes/show?route=%2Fhello_world"),
     ("new-route", "/routes/new"),
+    ("edit-route", "/routes/edit?route=%2Fhello_world"),
     ("explain", "/explain?method=POST&url=%2Forders&client=server"),
     ("changes", "/changes"),
     ("history", "/history"),
     ("version", "/history/2"),
     ("compare", "/history/compare?from=1&to=2"),
     ("upstreams", "/upstreams"),
+    ("new-upstream", "/upstreams/new"),
+    ("edit-upstream", "/upstreams/edit?name=hello"),
     ("shadow", "/shadow"),
     ("audit", "/audit"),
     ("users", "/users"),

@@ -31,7 +31,7 @@ async fn a_proposal_becomes_a_change_and_the_route_is_enforced() {
     edgar.sees("2 callers would not").await;
     edgar.sees("inventory/1.0").await;
     console.picture(&edgar, "console-shadow.png").await;
-    edgar.press("Propose for client report").await;
+    edgar.press("Add to changes for client report").await;
     edgar.sees("Added to your changes").await;
     edgar.follow("New client inventory").await;
     edgar.sees("Nothing changes for callers until you commit").await;
@@ -39,7 +39,7 @@ async fn a_proposal_becomes_a_change_and_the_route_is_enforced() {
     edgar.sees("The secret of inventory").await;
     let secret = edgar.text_of("client-secret").await;
     edgar.go("/shadow").await;
-    edgar.press("Enforce in changes").await;
+    edgar.press("Add enforcement to changes").await;
     edgar.sees("Changes (3)").await;
     edgar.fill("Comment", "Enforce the legacy API").await;
     edgar.press("Commit").await;

@@ -1,6 +1,8 @@
 //! Faults by the hundred, run by hand with `tests/chaos/run`: a gateway that is killed while it issues and
-//! revokes, and one that is replaced under load. Each test prints what it has seen.
+//! revokes, one that is replaced under load, and one whose configuration is changed under load. Each test
+//! prints what it has seen.
 
+mod commits;
 mod hang;
 mod kills;
 mod load;

@@ -33,6 +33,7 @@ const ROOMS: &[&str] = &[
     "telemetry",
     "plugin",
     "config",
+    "acme",
     "shadow",
     "limit",
     "upstream",

@@ -46,6 +46,11 @@ impl Authority {
         self.issue(params)
     }
 
+    /// Signs a certificate for a public key. Returns it in PEM.
+    pub(crate) fn certify(&self, params: &CertificateParams, key: &impl rcgen::PublicKeyData) -> String {
+        params.signed_by(key, &self.0).expect("a certificate").pem()
+    }
+
     fn issue(&self, params: CertificateParams) -> Identity {
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");

@@ -1,6 +1,7 @@
 //! Support for the black-box tests: the gateway as a child process, an upstream that records every byte, and
 //! a client that sends raw bytes.
 
+pub(crate) mod acme;
 pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod config;
@@ -10,6 +11,7 @@ pub(crate) mod gateway;
 pub(crate) mod grpc;
 pub(crate) mod h2_upstream;
 pub(crate) mod jose;
+pub(crate) mod jwks;
 pub(crate) mod message;
 pub(crate) mod metrics;
 pub(crate) mod response;

@@ -382,3 +382,30 @@ fn metrics_and_a_service_manager_follow_the_new_process() {
     raw(metrics, get("/metrics", &[])).status(200);
     raw(gateway.plain(), get("/", &[])).status(404);
 }
+
+#[test]
+fn what_the_replaced_process_learns_in_shadow_mode_is_added() {
+    let mut fixture = start(|config| {
+        config.route("prefix = \"/legacy\"\nscopes = [\"read\"]\nupstream = \"api\"\nmode = \"shadow\"")
+    });
+    let mut idle = fixture.connect();
+    idle.request(get("/legacy/before", &[])).status(200);
+    fixture.gateway.signal("USR2");
+    fixture.gateway.wait_for(" has taken over");
+    let _guard = Guard::of_successor(&fixture.gateway);
+    // The old process answers on its open connection, and the new one on others.
+    idle.request(get("/legacy/old", &[])).status(200);
+    fixture.raw(get("/legacy/new", &[])).status(200);
+    drop(idle);
+    assert!(fixture.gateway.wait(Duration::from_secs(10)).success());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let output = run(fixture.gateway.dir(), &["shadow", "--json"]);
+        let learned: serde_json::Value = serde_json::from_str(&output.stdout).expect("JSON");
+        if learned["routes"][0]["refused"] == 3 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{learned:#}\n{}", fixture.gateway.written());
+        thread::sleep(Duration::from_millis(50));
+    }
+}

@@ -47,6 +47,57 @@ fn an_import_is_checked_and_the_next_one_shows_the_differences() {
 }
 
 #[test]
+fn an_import_is_staged_and_the_next_one_stages_what_differs() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let api = dir.path().join("api.yaml");
+    fs::write(&api, DESCRIPTION).expect("the description");
+    let own = "# mine\n[scopes]\nother = \"Mine\"\n\n[upstreams.orders]\nservers = [\"http://127.0.0.1:1\"]  # mine\n\n\
+               [[routes]]\npath = \"/mine\"\nscopes = [\"other\"]\nupstream = \"orders\"\n";
+    let file = dir.path().join("gateway.toml");
+    fs::write(&file, own).expect("gateway.toml");
+    let staged = run(dir.path(), &["import", "api.yaml", "--draft"]);
+    assert_eq!(staged.code, Some(0), "{staged:?}");
+    assert!(staged.stderr.contains("1 new, 0 changed, 1 gone, 0 the same"), "{staged:?}");
+    assert!(staged.stderr.contains("any /mine (line 8) stays"), "{staged:?}");
+    assert_eq!(fs::read_to_string(&file).expect("gateway.toml"), own, "nothing is applied yet");
+    let id = staged.stdout.trim();
+    let shown = run(dir.path(), &["change", "show", id]);
+    assert!(shown.stdout.contains("import 1 scope, 1 route"), "{shown:?}");
+    let commit = |id: &str| {
+        let committed = run(dir.path(), &["change", "commit", id, "-m", "an import"]);
+        assert_eq!(committed.code, Some(0), "{committed:?}");
+    };
+    commit(id);
+    let text = fs::read_to_string(&file).expect("gateway.toml");
+    assert!(text.starts_with("# mine\n[scopes]\nother = \"Mine\"\n"), "{text}");
+    assert!(
+        text.contains("servers = [\"http://127.0.0.1:1\"]  # mine") && text.contains("/v1/orders"),
+        "{text}"
+    );
+    let again = run(dir.path(), &["import", "api.yaml", "--draft"]);
+    assert_eq!((again.code, &*again.stdout), (Some(0), ""), "{again:?}");
+    assert!(again.stderr.contains("there is nothing to change"), "{again:?}");
+
+    // Another scope, and no route of one's own any more.
+    let next = DESCRIPTION.replacen("get: { tags: [orders] }", "get: { tags: [sales] }", 1);
+    fs::write(&api, next).expect("the description");
+    let differs = run(dir.path(), &["import", "api.yaml", "--draft", "--prune"]);
+    assert!(differs.stderr.contains("0 new, 1 changed, 1 gone"), "{differs:?}");
+    commit(differs.stdout.trim());
+    let text = fs::read_to_string(&file).expect("gateway.toml");
+    assert!(text.contains("scopes = [\"sales.read\"]") && !text.contains("/mine"), "{text}");
+    let same = run(dir.path(), &["import", "api.yaml", "--diff"]);
+    assert_eq!(same.code, Some(0), "{same:?}");
+
+    fs::write(dir.path().join("kong.yaml"), "_format_version: '3.0'\nservices:\n- name: kong\n  url: http://127.0.0.1:2\n  routes:\n  - paths: [/kong]\n")
+        .expect("the declaration");
+    let kong = run(dir.path(), &["import", "kong", "kong.yaml", "--draft"]);
+    assert_eq!(kong.code, Some(0), "{kong:?}");
+    commit(kong.stdout.trim());
+    assert!(fs::read_to_string(&file).expect("gateway.toml").contains("[upstreams.kong]"));
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_one_line_and_exit_code_2() {
     let dir = tempfile::tempdir().expect("a folder");
     fs::write(dir.path().join("broken.yaml"), "openapi: [").expect("a file");

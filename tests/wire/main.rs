@@ -10,6 +10,7 @@ mod support;
 mod chaos;
 
 mod access_log;
+mod acme;
 mod admin;
 mod balance;
 mod bench;
@@ -39,6 +40,7 @@ mod hosts;
 mod import;
 mod included;
 mod interim;
+mod jwt;
 mod legacy;
 mod legacy_servers;
 mod lifecycle;

@@ -25,6 +25,9 @@ impl Change {
             Self::ClientTermsChanged { client, added, removed, .. } => {
                 ("client_terms_changed", json!({ "client": client, "added": added, "removed": removed }))
             }
+            Self::GatewayTermsChanged { added, removed, .. } => {
+                ("gateway_terms_changed", json!({ "added": added, "removed": removed }))
+            }
             Self::TermsChanged { route, added, removed, .. } => {
                 ("terms_changed", json!({ "route": route, "added": added, "removed": removed }))
             }

@@ -4,7 +4,7 @@
 use std::num::NonZeroUsize;
 
 use crate::access::describe;
-use crate::config::{AddressRules, BodyLimit, Client, Config, Rate, Route};
+use crate::config::{AddressRules, BodyLimit, Client, Config, Rate, Route, TokenForwarding, Upstream};
 
 /// Returns whether the new conditions of a route may accept a request that the old ones refuse.
 pub(super) fn route((before, old): (&Config, &Route), (after, new): (&Config, &Route)) -> bool {
@@ -24,9 +24,19 @@ pub(super) fn route((before, old): (&Config, &Route), (after, new): (&Config, &R
         || size(old.max_body_size, new.max_body_size)
         || addresses(&old.addresses, &new.addresses)
         || cors
-        || (new.forward_token && !old.forward_token)
+        || new.forward_token > old.forward_token
+        || (sends_jwt(new) && audience(before, old) != audience(after, new))
         || describe::forwarding(old, before.upstream_of(old))
             != describe::forwarding(new, after.upstream_of(new))
+}
+
+fn sends_jwt(route: &Route) -> bool {
+    route.forward_token == TokenForwarding::Jwt
+}
+
+/// Returns the audience of the JWTs of a route. Another audience may accept them.
+fn audience<'c>(config: &'c Config, route: &Route) -> Option<&'c str> {
+    config.upstream_of(route).map(Upstream::audience)
 }
 
 /// Returns whether the tokens of a client live longer, or whether the client may make more requests.

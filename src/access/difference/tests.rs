@@ -209,3 +209,36 @@ fn only_looser_terms_widen() {
         [("path = \"/orders\"\n", "path = \"/orders\"\nrequest_headers = { remove = [\"Cookie\"] }\n")];
     assert!(changes(&other)[0].widens());
 }
+
+#[test]
+fn limits_of_the_gateway_are_compared() {
+    let server = |lines: &str| format!("[server.limits]\n{lines}\n[scopes]");
+    let changed = |lines: &str| changes(&[("[scopes]", &server(lines))]);
+    let terms = |added: &str, removed: &str, looser| Change::GatewayTermsChanged {
+        added: vec![added.to_owned()],
+        removed: vec![removed.to_owned()],
+        looser,
+    };
+    let [change] = &changed("max_headers = 200")[..] else { panic!("one change") };
+    assert_eq!(*change, terms("200 header fields", "100 header fields", true));
+    let [change] = &changed("header_timeout = \"1s\"")[..] else { panic!("one change") };
+    assert!(!change.widens(), "{change}");
+    assert!(
+        change
+            .to_string()
+            .starts_with("the gateway has other terms: 1s for the head of a request instead of ")
+    );
+    assert_eq!(change.to_json()["change"], "gateway_terms_changed");
+    let service = |lines: &str| changes(&[("[scopes]", &format!("[token_service]\n{lines}\n[scopes]"))]);
+    for (lines, widens) in [
+        ("throttle = { failures = 20, per = \"1m\" }", true),
+        ("throttle = { failures = 20, per = \"1h\" }", false),
+        ("max_tokens_per_client = 5", false),
+        ("cors = { origins = [\"https://app.example\"] }", true),
+    ] {
+        let [change] = &service(lines)[..] else { panic!("{lines}") };
+        assert!(matches!(change, Change::GatewayTermsChanged { .. }), "{lines}: {change}");
+        assert_eq!(change.widens(), widens, "{lines}: {change}");
+    }
+    assert_eq!(changed("").len(), 0);
+}

@@ -32,6 +32,9 @@ impl fmt::Display for Change {
                     terms(removed)
                 )
             }
+            Self::GatewayTermsChanged { added, removed, .. } => {
+                write!(f, "the gateway has other terms: {} instead of {}", terms(added), terms(removed))
+            }
             Self::TermsChanged { route, added, removed, .. } => {
                 write!(f, "{route} has other terms: {} instead of {}", terms(added), terms(removed))
             }

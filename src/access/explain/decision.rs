@@ -15,6 +15,7 @@ use crate::access::explain::request::{SampleRequest, TokenHeaders};
 use crate::access::explain::verdict;
 use crate::access::offline::without_upstream_tls;
 use crate::config::{AddressRules, Config, Route};
+use crate::gate::jwt::KeyRing;
 use crate::gate::question::NO_ANSWERS;
 use crate::gate::{ClientSpec, Gate, GateError, GateSpec};
 use crate::headers::MapHead;
@@ -124,7 +125,12 @@ fn gate<E>(config: &Config, credential: &Credential) -> Result<Gate, ExplainErro
         client.audiences.extend(audience.clone());
         spec.clients.push(client);
     }
-    Gate::builder(spec).max_tokens(1).build_without_threads().map_err(ExplainError::Gate)
+    let signs = spec.jwt.is_some();
+    let gate = Gate::builder(spec).max_tokens(1).build_without_threads().map_err(ExplainError::Gate)?;
+    if signs {
+        gate.set_signing_keys(Arc::new(KeyRing::throwaway().map_err(|_| ExplainError::Token)?));
+    }
+    Ok(gate)
 }
 
 /// Returns a client id that the configuration does not have.

@@ -22,6 +22,60 @@ pub(crate) enum Verdict {
     },
 }
 
+/// A verdict as the members of an object.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct VerdictFields {
+    /// `passes`, `endpoint`, `preflight` or `refused`.
+    pub(crate) name: &'static str,
+    /// The status of the gateway's own response.
+    pub(crate) status: Option<u16>,
+    /// The OAuth error of a refusal.
+    pub(crate) error: Option<&'static str>,
+    /// Why the request is refused, which endpoint answers, or what the answer to a preflight request permits.
+    pub(crate) reason: Option<String>,
+    /// The key of gateway.toml that must change before such a request is accepted.
+    pub(crate) setting: Option<&'static str>,
+    /// The upstream that gets the request.
+    pub(crate) upstream: Option<String>,
+    /// The path that the upstream gets.
+    pub(crate) path: Option<String>,
+}
+
+impl Verdict {
+    /// Returns the members of an object that describes the verdict.
+    pub(crate) fn fields(&self) -> VerdictFields {
+        let fields = VerdictFields::default();
+        match self {
+            Self::Passes { upstream, path } => VerdictFields {
+                name: "passes",
+                upstream: Some(upstream.clone()),
+                path: Some(path.clone()),
+                ..fields
+            },
+            Self::Endpoint(endpoint) => {
+                VerdictFields { name: "endpoint", reason: Some((*endpoint).to_owned()), ..fields }
+            }
+            Self::Preflight { allowed } => {
+                let reason = if *allowed {
+                    "the page may send the request"
+                } else {
+                    "the page may not send the request"
+                };
+                let reason = Some(reason.to_owned());
+                VerdictFields { name: "preflight", status: Some(204), reason, ..fields }
+            }
+            Self::Refused { status, error, reason, setting } => VerdictFields {
+                name: "refused",
+                status: Some(*status),
+                error: *error,
+                reason: Some(reason.clone()),
+                setting: *setting,
+                ..fields
+            },
+        }
+    }
+}
+
 /// The decision about a request, with its reasons.
 #[derive(Debug)]
 pub(crate) struct Explanation<'c> {

@@ -16,7 +16,7 @@ mod verdict;
 
 pub(crate) use self::credential::Credential;
 pub(crate) use self::decision::{ExplainError, explain};
-pub(crate) use self::explanation::{Explanation, Verdict};
+pub(crate) use self::explanation::{Explanation, Verdict, VerdictFields};
 pub(crate) use self::report::Report;
 pub(crate) use self::request::SampleRequest;
 pub(crate) use self::target::Target;

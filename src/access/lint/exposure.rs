@@ -2,8 +2,8 @@
 
 use super::findings::Findings;
 use crate::config::{
-    Access, Client, Config, Host, Issuer, Lint, Listener, ListenerProtocol, Scheme, is_readable_by_others,
-    key_path,
+    Access, Client, Config, Host, Issuer, Lint, Listener, ListenerProtocol, Scheme, TokenForwarding,
+    is_readable_by_others, key_path,
 };
 use crate::gate::SecretHash;
 
@@ -98,11 +98,12 @@ fn upstreams(config: &Config, findings: &mut Findings<'_>) {
             continue;
         };
         let forwards = config.routes.iter().any(|route| {
-            route.upstream.0 == index && route.forward_token && !matches!(route.access, Access::Public)
+            let forwards = route.forward_token != TokenForwarding::Removed;
+            route.upstream.0 == index && forwards && !matches!(route.access, Access::Public)
         });
         let what = match (upstream.credentials.is_some(), forwards) {
             (true, _) => "the upstream's credentials go",
-            (false, true) => "clients' tokens (`forward_token`) go",
+            (false, true) => "clients' tokens or JWTs (`forward_token`) go",
             (false, false) => continue,
         };
         findings.add(

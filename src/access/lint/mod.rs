@@ -4,8 +4,10 @@
 //! A warning about a single value is made where the value is read ([`Config::warnings`]). The lints in this
 //! module compare routes, clients, scopes and listeners.
 
+mod acme;
 pub(crate) mod exposure;
 mod findings;
+mod jwt;
 mod names;
 mod shadow;
 mod spellings;
@@ -21,6 +23,8 @@ pub(crate) fn lint(config: &Config) -> Vec<ConfigWarning> {
     spellings::spellings(config, &mut findings);
     exposure::exposure(config, &mut findings);
     shadow::shadow(config, &mut findings);
+    jwt::jwt(config, &mut findings);
+    acme::acme(config, &mut findings);
     let mut all = findings.into_all();
     all.sort_by_key(|warning| warning.position);
     all

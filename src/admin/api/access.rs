@@ -18,25 +18,25 @@ use crate::config::{Client, Config};
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct RowView {
     route: RouteView,
-    /// One for each client, in the order of the file.
+    /// The clients, in the order of the file.
     clients: Vec<CellView>,
 }
 
-/// Whether a client gets through a route.
+/// The access of a client to a route.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct CellView {
     client: String,
     allowed: bool,
-    /// Why the client does not get through.
+    /// The reason why the route refuses the client.
     reason: Option<&'static str>,
-    /// The scopes that it lacks.
+    /// The scopes that the client lacks.
     missing: Vec<String>,
-    /// What it must show besides a token: `dpop` or `certificate`.
+    /// The proof that the client must send with its token: `dpop` or `certificate`.
     sender_constraint: Vec<&'static str>,
 }
 
-/// Shows which client gets through which route, the most specific route first.
+/// Shows which client has access to which route. The most specific route comes first.
 #[cfg_attr(test, utoipa::path(get, path = "/access", tag = "configuration", params(PageQuery), responses((status = 200, body = Page<RowView>), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn matrix_page(
     State(state): State<AdminState>,

@@ -28,7 +28,7 @@ pub(super) struct AuditView {
     address: Option<String>,
     event: String,
     object: String,
-    /// The version of the history that it is about.
+    /// The version of the history that the event concerns.
     version: Option<u64>,
     outcome: String,
     detail: Option<String>,
@@ -45,7 +45,7 @@ impl AuditView {
     }
 }
 
-/// Lists the audit, the newest line first.
+/// Lists the lines of the audit. The newest line comes first.
 #[cfg_attr(test, utoipa::path(get, path = "/audit", tag = "history", params(PageQuery), responses((status = 200, body = Page<AuditView>), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn list(
     State(state): State<AdminState>,

@@ -12,7 +12,7 @@ use crate::admin::state::AdminState;
 use crate::config::{Client, Config};
 use crate::gate::{Gate, SecretUsage};
 
-/// A client, without anything secret.
+/// A client. Secrets are not shown.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct ClientView {
@@ -22,33 +22,33 @@ pub(super) struct ClientView {
     scopes: Vec<String>,
     default_scopes: Vec<String>,
     audiences: Vec<String>,
-    /// The lifetime of its tokens, in seconds.
+    /// The lifetime of the client's tokens, in seconds.
     token_lifetime: u64,
-    /// The requests that it may make.
+    /// The rate limit of the client's API requests.
     rate_limit: Option<String>,
-    /// How it may authenticate at the token endpoint.
+    /// The methods with which the client may authenticate at the token endpoint.
     authentication: Vec<&'static str>,
     secrets: Vec<SecretView>,
-    /// Its tokens that are valid.
+    /// The number of the client's valid tokens.
     tokens_live: u64,
     file: String,
     line: u32,
 }
 
-/// A secret of a client. What it is, nobody can read.
+/// A secret of a client. Its value cannot be read.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct SecretView {
     id: String,
-    /// When it ends.
+    /// The time at which the secret expires.
     expires: Option<String>,
-    /// When counting began.
+    /// The time since which uses are counted.
     counted_since: Option<String>,
-    /// Successful authentications with it.
+    /// The number of successful authentications with the secret.
     uses: u64,
     last_used: Option<String>,
     last_address: Option<String>,
-    /// Attempts after its end.
+    /// The number of attempts after the secret expired.
     refused: u64,
 }
 

@@ -22,31 +22,32 @@ use crate::admin::state::AdminState;
 use crate::change::commit::Committed;
 use crate::config::parse_duration;
 
-/// What is said about a commit.
+/// The comment of a commit, and the time for its confirmation.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Commit {
-    /// Why. It is required.
+    /// The reason for the change. It is required.
     comment: String,
-    /// The time within which the commit must be confirmed, such as `10m`: otherwise it is rolled back.
+    /// The time within which the commit must be confirmed, such as `10m`. If it is not confirmed in time, it
+    /// is rolled back.
     #[serde(default)]
     confirm_within: Option<String>,
 }
 
-/// What a commit did.
+/// The result of a commit.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct CommittedView {
-    /// The number of the version that it made.
+    /// The number of the new version.
     version: u64,
     /// The number of the configuration in this process.
     generation: Option<u64>,
-    /// Until when it must be confirmed.
+    /// The time until which the commit must be confirmed.
     confirm_by: Option<String>,
-    /// The new secrets. Nobody can read them again.
+    /// The new secrets. They cannot be read again.
     secrets: Vec<MadeSecret>,
-    /// What is probably not meant.
+    /// Warnings about probable mistakes.
     warnings: Vec<String>,
 }
 
@@ -67,25 +68,25 @@ pub(super) async fn commit(
     Ok(made(&committed.await?, Vec::new(), Vec::new()))
 }
 
-/// Changes to make and commit in one call.
+/// Changes to commit in one call.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Changes {
     #[cfg_attr(test, schema(value_type = Vec<Object>, min_items = 1, max_items = 20))]
     operations: Vec<Json_>,
-    /// Why. It is required, unless nothing is committed.
+    /// The reason for the change. It is required, unless `dry_run` is set.
     #[serde(default)]
     comment: String,
     /// The time within which the commit must be confirmed, such as `10m`.
     #[serde(default)]
     confirm_within: Option<String>,
-    /// Whether the changes are only shown.
+    /// Whether to show the effect of the changes without committing them.
     #[serde(default)]
     dry_run: bool,
 }
 
-/// Makes changes and commits them in one call, or shows what they would grant.
+/// Creates and commits changes in one call, or shows what they would grant.
 #[cfg_attr(test, utoipa::path(post, path = "/changes", tag = "changes", request_body = Changes, responses((status = 201, body = CommittedView), (status = 200, body = GrantsView, description = "What the changes would grant, with dry_run."), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn change(
     State(state): State<AdminState>,
@@ -96,13 +97,13 @@ pub(super) async fn change(
     let confirm_within = duration(changes.confirm_within.as_deref())?;
     if changes.dry_run {
         let preview = act(&state, &caller, move |control, actor| {
-            let read = Operations::read(changes.operations)?;
-            control.preview_operations(actor, &read.operations).map(|preview| GrantsView::of(&preview))
+            let read = Operations::read(actor, changes.operations)?;
+            control.preview_operations(actor, read.operations).map(|preview| GrantsView::of(&preview))
         });
         return Ok(Json(preview.await?).into_response());
     }
     let done = act(&state, &caller, move |control, actor| {
-        let read = Operations::read(changes.operations)?;
+        let read = Operations::read(actor, changes.operations)?;
         let committed = control.change(actor, &read.operations, &changes.comment, confirm_within)?;
         Ok((committed, read.secrets, read.warnings))
     });

@@ -19,6 +19,7 @@ use super::paging::{Page, PageQuery};
 use super::prefix::PREFIX;
 use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
+use crate::change::actor::Actor;
 use crate::change::draft::{Draft, DraftId};
 use crate::change::error::ChangeError;
 use crate::change::operation::Operation;
@@ -29,19 +30,19 @@ use crate::change::submission::Submitted;
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct DraftView {
     id: String,
-    /// Who made it.
+    /// The user or the client that created it.
     owner: String,
     title: String,
-    /// The SHA-256 of the configuration that it was begun or rebased on.
+    /// The SHA-256 of the configuration that the draft is based on.
     base: String,
-    /// Grows with every change: the ETag of the draft.
+    /// A number that grows with every change of the draft. It is also the ETag.
     revision: u64,
     created: String,
     changed: String,
-    /// The changes, in their order, without anything secret.
+    /// The operations, in the order in which they are applied. Secrets are hidden.
     #[cfg_attr(test, schema(value_type = Vec<Object>))]
     operations: Vec<Json_>,
-    /// The same in words.
+    /// A description of each operation.
     words: Vec<String>,
 }
 
@@ -62,7 +63,7 @@ impl DraftView {
     }
 }
 
-/// What is shown once: the secret that an operation made.
+/// A new secret. It is shown only in this response.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct MadeSecret {
@@ -71,14 +72,14 @@ pub(super) struct MadeSecret {
     client_secret: String,
 }
 
-/// A draft, and what is shown once.
+/// A draft, with the secrets that its operations have created.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Drafted {
     draft: DraftView,
-    /// The new secrets. Nobody can read them again.
+    /// The new secrets. They cannot be read again.
     secrets: Vec<MadeSecret>,
-    /// What is probably not meant.
+    /// Warnings about probable mistakes.
     warnings: Vec<String>,
 }
 
@@ -90,14 +91,15 @@ pub(super) struct Operations {
 }
 
 impl Operations {
-    /// Reads operations, and makes the secrets that they ask for. It hashes, so it takes a while.
+    /// Reads operations, and makes the secrets that they ask for. It hashes, so it takes a while. Nothing is
+    /// hashed for an actor who may not make such operations.
     ///
     /// # Errors
-    /// One of them is no operation.
-    pub(super) fn read(operations: Vec<Json_>) -> Result<Self, ChangeError> {
+    /// One of them is no operation, or the actor may not make it.
+    pub(super) fn read(actor: &Actor, operations: Vec<Json_>) -> Result<Self, ChangeError> {
         let mut all = Self { operations: Vec::new(), secrets: Vec::new(), warnings: Vec::new() };
         for (index, json) in operations.into_iter().enumerate() {
-            let submitted = Submitted::read(json, SystemTime::now())?;
+            let submitted = Submitted::read(json, actor.role, SystemTime::now())?;
             let secret = submitted.secret.map(|secret| secret.expose().to_owned());
             all.secrets.extend(secret.map(|client_secret| MadeSecret { operation: index, client_secret }));
             all.warnings.extend(submitted.warning.map(str::to_owned));
@@ -171,7 +173,25 @@ pub(super) async fn list(
     query.page(&drafts, |draft| draft.id.to_string(), DraftView::of).map(Json)
 }
 
-/// Begins a draft on the configuration of now.
+/// Files of drafts that cannot be read, for example because a later version has written them.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(super) struct DamagedDrafts {
+    /// Their ids. Such a draft can only be discarded, with any `If-Match`.
+    ids: Vec<String>,
+}
+
+/// Lists the drafts whose files cannot be read.
+#[cfg_attr(test, utoipa::path(get, path = "/drafts/damaged", tag = "changes", responses((status = 200, body = DamagedDrafts), (status = "default", body = Problem, content_type = "application/problem+json"))))]
+pub(super) async fn damaged(
+    State(state): State<AdminState>,
+    caller: Caller,
+) -> Result<Json<DamagedDrafts>, Problem> {
+    let ids = act(&state, &caller, |changes, _| changes.damaged_drafts()).await?;
+    Ok(Json(DamagedDrafts { ids: ids.iter().map(ToString::to_string).collect() }))
+}
+
+/// Creates a draft that is based on the current configuration.
 #[cfg_attr(test, utoipa::path(post, path = "/drafts", tag = "changes", request_body = NewDraft, responses((status = 201, body = Drafted), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn begin(
     State(state): State<AdminState>,
@@ -180,7 +200,7 @@ pub(super) async fn begin(
 ) -> Result<Response, Problem> {
     bounded(&new.operations)?;
     let made = act(&state, &caller, move |changes, actor| {
-        let read = Operations::read(new.operations)?;
+        let read = Operations::read(actor, new.operations)?;
         Ok((changes.begin(actor, &new.title, read.operations)?, read.secrets, read.warnings))
     });
     let (draft, secrets, warnings) = made.await?;
@@ -198,7 +218,7 @@ pub(super) async fn one(
     act(&state, &caller, move |changes, _| changes.draft(&id)).await.map(|draft| with_etag(&draft))
 }
 
-/// Gives a draft another title.
+/// Changes the title of a draft.
 #[cfg_attr(test, utoipa::path(patch, path = "/drafts/{id}", tag = "changes", request_body = DraftChange, params(("id" = String, Path, description = "The id of the draft."), ("If-Match" = String, Header, description = "The ETag of the draft.")), responses((status = 200, body = DraftView), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn rename(
     State(state): State<AdminState>,
@@ -237,7 +257,8 @@ pub(super) async fn add(
 ) -> Result<Response, Problem> {
     let id = draft_id(&id)?;
     let made = act(&state, &caller, move |changes, actor| {
-        let read = Operations::read(vec![operation])?;
+        changes.check_revision(actor, &id, revision)?;
+        let read = Operations::read(actor, vec![operation])?;
         Ok((changes.add(actor, &id, revision, read.operations)?, read.secrets, read.warnings))
     });
     let (draft, secrets, warnings) = made.await?;
@@ -258,7 +279,7 @@ pub(super) async fn remove_operation(
     removed.await.map(|draft| with_etag(&draft))
 }
 
-/// Puts a draft on the configuration of now.
+/// Bases a draft on the current configuration: its changes are applied to it again.
 #[cfg_attr(test, utoipa::path(post, path = "/drafts/{id}/rebase", tag = "changes", params(("id" = String, Path, description = "The id of the draft."), ("If-Match" = String, Header, description = "The ETag of the draft.")), responses((status = 200, body = DraftView), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn rebase(
     State(state): State<AdminState>,

@@ -32,11 +32,11 @@ pub(super) struct VersionView {
     via: &'static str,
     comment: String,
     sha256: String,
-    /// Until when it must be confirmed.
+    /// The time until which the version must be confirmed.
     confirm_by: Option<String>,
-    /// Its changes in words.
+    /// A description of each operation.
     operations: Vec<String>,
-    /// What it granted and took away.
+    /// The differences in access that the version made.
     granted: Vec<GrantedView>,
 }
 
@@ -50,12 +50,12 @@ pub(super) struct GrantedView {
     change: Json_,
 }
 
-/// A version with its text.
+/// A version with the texts of its files.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct VersionTextView {
     version: VersionView,
-    /// Its files, without anything secret.
+    /// The files. Secrets are hidden.
     files: Vec<FileView>,
 }
 
@@ -83,7 +83,7 @@ impl VersionView {
     }
 }
 
-/// Lists the versions, the newest first.
+/// Lists the versions. The newest version comes first.
 #[cfg_attr(test, utoipa::path(get, path = "/history", tag = "history", params(PageQuery), responses((status = 200, body = Page<VersionView>), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn list(
     State(state): State<AdminState>,
@@ -104,7 +104,7 @@ pub(super) async fn list(
     Ok(Json(Page { items: versions.into_iter().map(VersionView::of).collect(), next }))
 }
 
-/// Shows a version, and its text without anything secret.
+/// Shows a version, and the texts of its files. Secrets are hidden.
 #[cfg_attr(test, utoipa::path(get, path = "/history/{number}", tag = "history", params(("number" = u64, Path, description = "The number of the version.")), responses((status = 200, body = VersionTextView), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn one(
     State(state): State<AdminState>,
@@ -132,7 +132,7 @@ pub(super) async fn confirm(
     confirmed.await.map(VersionView::of).map(Json)
 }
 
-/// Rolls back the commit of a version that waits for its confirmation, at once.
+/// Rolls back the commit of a version that is not confirmed yet. It takes effect at once.
 #[cfg_attr(test, utoipa::path(post, path = "/history/{number}/undo", tag = "history", params(("number" = u64, Path, description = "The number of the version.")), responses((status = 200, body = VersionView), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn undo(
     State(state): State<AdminState>,
@@ -143,13 +143,13 @@ pub(super) async fn undo(
     undone.await.map(VersionView::of).map(Json)
 }
 
-/// How a version is put back.
+/// The options of a rollback.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rollback {
-    /// Whether secrets of clients and `[admin]` stay as they are today. Otherwise secrets that were reset
-    /// become good again.
+    /// Whether the secrets of clients and `[admin]` stay as they are today. Otherwise secrets that were reset
+    /// become valid again.
     #[serde(default = "keep")]
     keep_today: bool,
 }
@@ -158,7 +158,7 @@ fn keep() -> bool {
     true
 }
 
-/// Makes a draft that puts a version back.
+/// Creates a draft that restores a version.
 #[cfg_attr(test, utoipa::path(post, path = "/history/{number}/rollback", tag = "history", request_body = Rollback, params(("number" = u64, Path, description = "The number of the version.")), responses((status = 201, body = super::drafts::Drafted), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn roll_back(
     State(state): State<AdminState>,

@@ -12,27 +12,27 @@ use crate::telemetry::Totals;
 /// The most routes with points of their own.
 const MOST_ROUTES: usize = 20;
 
-/// How far back.
+/// The time span of the points.
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 enum SpanName {
-    /// Five minutes, a point each second.
+    /// Five minutes, with a point for each second.
     #[default]
     Minutes,
-    /// An hour, a point each ten seconds.
+    /// An hour, with a point for every ten seconds.
     Hour,
-    /// A day, a point each five minutes.
+    /// A day, with a point for every five minutes.
     Day,
 }
 
-/// Which part of the past.
+/// The time span that the response covers.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(utoipa::IntoParams))]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, into_params(parameter_in = Query))]
 pub(super) struct LiveQuery {
-    /// How far back the points go: five minutes, an hour or a day.
+    /// The time span of the points: five minutes, an hour or a day.
     #[serde(default)]
     #[cfg_attr(test, param(inline))]
     span: Option<SpanName>,
@@ -42,40 +42,40 @@ pub(super) struct LiveQuery {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct LiveView {
-    /// Requests that are over, since the start.
+    /// The number of requests that have ended since the start.
     requests: u64,
-    /// Those that the gateway refused for another reason than a rate.
+    /// The number of requests that the gateway refused for another reason than a rate.
     refused: u64,
-    /// Those that were refused because there were too many.
+    /// The number of requests that were refused because of a rate or a concurrency limit.
     limited: u64,
-    /// Those that an upstream failed.
+    /// The number of requests that failed because of an upstream.
     failed: u64,
     tokens_issued: u64,
-    /// Requests for tokens that were refused.
+    /// The number of token requests that were refused.
     tokens_refused: u64,
-    /// The tokens that are valid now.
+    /// The number of valid tokens.
     tokens_live: u64,
     /// The routes that had requests, and the gateway's own endpoints.
     routes: Vec<RouteTotalsView>,
-    /// The requests of the last minute.
+    /// The number of requests in the last minute.
     last_minute: u64,
-    /// The seconds between two points.
+    /// The time between two points, in seconds.
     step: u64,
-    /// The newest point is the last one.
+    /// The points. The newest point comes last.
     points: Vec<PointView>,
     /// The busiest routes, with points of their own.
     busiest: Vec<BusyView>,
 }
 
-/// What was counted on a route since the start.
+/// The requests of a route since the start.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct RouteTotalsView {
     route: String,
     requests: u64,
-    /// Requests that were answered with 4xx.
+    /// The number of requests that were answered with 4xx.
     client_errors: u64,
-    /// Requests that were answered with 5xx, or not at all.
+    /// The number of requests that were answered with 5xx, or got no answer.
     server_errors: u64,
 }
 
@@ -84,7 +84,7 @@ pub(super) struct RouteTotalsView {
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct BusyView {
     route: String,
-    /// The requests of the last minute.
+    /// The number of requests in the last minute.
     last_minute: u64,
     points: Vec<PointView>,
 }
@@ -106,7 +106,7 @@ impl From<&Point> for PointView {
     }
 }
 
-/// Shows the traffic. Since the start, the numbers are those of the metrics.
+/// Shows the traffic. The numbers since the start are the same as in the metrics.
 #[cfg_attr(test, utoipa::path(get, path = "/live", tag = "state", params(LiveQuery), responses((status = 200, body = LiveView), (status = "default", body = crate::admin::problem::Problem, content_type = "application/problem+json"))))]
 pub(super) async fn live(
     State(state): State<AdminState>,

@@ -62,6 +62,7 @@ pub(super) fn router(gate: &Gate) -> Router<AdminState> {
         .route("/explain", post(questions::explain))
         .route("/check", post(questions::check))
         .route("/drafts", get(drafts::list))
+        .route("/drafts/damaged", get(drafts::damaged))
         .route("/drafts/{id}", get(drafts::one))
         .route("/drafts/{id}/grants", get(previews::grants))
         .route("/drafts/{id}/diff", get(previews::diff))

@@ -44,6 +44,7 @@ mod tests {
             questions::check,
             drafts::list,
             drafts::begin,
+            drafts::damaged,
             drafts::one,
             drafts::rename,
             drafts::discard,

@@ -9,16 +9,16 @@ const MOST: usize = 200;
 /// The items of a page if the caller does not say.
 const USUAL: usize = 50;
 
-/// Which page of a list.
+/// The page of a list that is requested.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(utoipa::IntoParams))]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, into_params(parameter_in = Query))]
 pub(super) struct PageQuery {
-    /// The most items of the page.
+    /// The maximum number of items on the page.
     #[cfg_attr(test, param(minimum = 1, maximum = 200))]
     pub(super) limit: Option<usize>,
-    /// The item after which the page begins: `next` of the page before.
+    /// The item after which the page begins: the value `next` of the previous page.
     pub(super) after: Option<String>,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct PageQuery {
 pub(super) struct Page<T> {
     /// The items.
     pub(super) items: Vec<T>,
-    /// What `after` is for the next page; `null` if this is the last one.
+    /// The value of `after` for the next page, or `null` if this is the last page.
     pub(super) next: Option<String>,
 }
 

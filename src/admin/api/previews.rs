@@ -18,18 +18,18 @@ use crate::change::preview::Preview;
 use crate::change::texts::Texts;
 use crate::config::Role;
 
-/// What a draft grants.
+/// The effect of a draft on access.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct GrantsView {
-    /// Whether the configuration was changed since the draft was begun.
+    /// Whether the configuration was changed after the draft was created.
     stale: bool,
-    /// What only an owner may commit.
+    /// The differences that only an owner may commit.
     owner_only: Vec<String>,
-    /// What it grants and takes away, widening first; `null` if the caller may not have it compiled, or if
-    /// the changed configuration has errors.
+    /// The differences in access. Those that widen access come first. `null` if the caller may not have the
+    /// changed configuration compiled, or if it has errors.
     grants: Option<Vec<GrantView>>,
-    /// The keys whose change needs a restart.
+    /// The keys whose change takes effect only after a restart.
     needs_restart: Vec<String>,
     /// The errors that the changed configuration would have.
     errors: Vec<FieldError>,
@@ -39,11 +39,11 @@ pub(super) struct GrantsView {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct GrantView {
-    /// Whether something may get through that was refused before.
+    /// Whether the gateway may accept something that it refused before.
     widens: bool,
-    /// The difference in words.
+    /// A description of the difference.
     text: String,
-    /// The difference for scripts.
+    /// The difference as an object for scripts.
     #[cfg_attr(test, schema(value_type = Object))]
     change: Json_,
 }
@@ -80,9 +80,9 @@ pub(super) async fn grants(
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct DiffView {
-    /// Whether the configuration was changed since the draft was begun.
+    /// Whether the configuration was changed after the draft was created.
     stale: bool,
-    /// The difference, as `diff -u` writes it, without anything secret.
+    /// The difference in the format of `diff -u`. Secrets are hidden.
     diff: String,
 }
 
@@ -113,7 +113,7 @@ pub(super) struct TextView {
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct FileView {
     path: String,
-    /// Its text, without anything secret.
+    /// The text of the file. Secrets are hidden.
     text: String,
 }
 
@@ -141,7 +141,7 @@ pub(super) async fn text(
     view.await.map(Json)
 }
 
-/// Returns a patch for the place where the configuration is kept. It has the hashes of new secrets.
+/// Returns a patch for the repository of the configuration. It contains the hashes of new secrets.
 #[cfg_attr(test, utoipa::path(get, path = "/drafts/{id}/patch", tag = "changes", params(("id" = String, Path, description = "The id of the draft.")), responses((status = 200, body = String, content_type = "text/x-diff"), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn patch(
     State(state): State<AdminState>,

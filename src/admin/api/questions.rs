@@ -13,12 +13,12 @@ use super::caller::Caller;
 use super::drafts::{Operations, bounded};
 use super::extract::Body;
 use super::routes::{self, RouteView};
-use crate::access::explain::{Credential, Explanation, SampleRequest, Target, Verdict, explain as decide};
+use crate::access::explain::{
+    Credential, Explanation, SampleRequest, Target, VerdictFields, explain as decide,
+};
 use crate::access::lint::lint;
 use crate::admin::problem::{FieldError, Problem};
 use crate::admin::state::AdminState;
-use crate::change::actor::Role;
-use crate::change::error::ChangeError;
 use crate::config::{Config, ConfigWarning};
 use crate::oauth::scope::Scopes;
 
@@ -40,13 +40,13 @@ pub(super) struct Question {
     /// The client whose token the request has.
     #[serde(default)]
     client: Option<String>,
-    /// The scopes of the token. Left out, a client's token has all that it may ask for.
+    /// The scopes of the token. By default, it has all scopes that the client may ask for.
     #[serde(default)]
     scopes: Option<Vec<String>>,
     /// The audience of the token.
     #[serde(default)]
     audience: Option<String>,
-    /// The address of the client. Without it, lists of addresses do not apply.
+    /// The address of the client. Without it, the address lists of routes are not applied.
     #[serde(default)]
     #[cfg_attr(test, schema(value_type = Option<String>))]
     from: Option<IpAddr>,
@@ -62,33 +62,46 @@ fn usual_method() -> String {
     "GET".to_owned()
 }
 
-/// What becomes of a request, and why.
+/// The decision about a request, and the reasons.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct AnswerView {
     /// `passes`, `endpoint`, `preflight` or `refused`.
     verdict: &'static str,
-    /// The status of a refusal.
+    /// The status of the gateway's own response.
     status: Option<u16>,
     /// The OAuth error of a refusal.
     error: Option<&'static str>,
-    /// Why it is refused, or which endpoint answers.
+    /// The reason for a refusal, or the endpoint that answers.
     reason: Option<String>,
-    /// The key of gateway.toml that would have to change.
+    /// The key of gateway.toml that must change before such a request is accepted.
     setting: Option<&'static str>,
-    /// Where it goes.
+    /// The upstream that gets the request.
     upstream: Option<String>,
     /// The path that the upstream gets.
     path: Option<String>,
-    /// The canonical path, on which routes match.
+    /// The canonical path, which is compared with the patterns of routes.
     canonical_path: Option<String>,
-    /// The route that decides.
+    /// The route that matches the request.
     route: Option<RouteView>,
-    /// What the client has to ask a token for, so that the request passes.
+    /// What the client must name in its token request so that the request is accepted.
     token_request: Vec<String>,
+    /// What an enforced route would do with the request, if it passes only because of shadow mode.
+    enforced: Option<EnforcedView>,
 }
 
-/// Explains what becomes of a request. Nothing is sent.
+/// What an enforced route would do with a request.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(super) struct EnforcedView {
+    status: Option<u16>,
+    error: Option<&'static str>,
+    reason: Option<String>,
+    /// The key of gateway.toml that must change before such a request is accepted.
+    setting: Option<&'static str>,
+}
+
+/// Explains the decision about a request. No request is sent.
 #[cfg_attr(test, utoipa::path(post, path = "/explain", tag = "questions", request_body = Question, responses((status = 200, body = AnswerView), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn explain(
     State(state): State<AdminState>,
@@ -153,37 +166,23 @@ fn sample(config: &Config, question: Question) -> Result<SampleRequest, Problem>
 fn answer(config: &Config, request: &SampleRequest, explanation: Explanation<'_>) -> AnswerView {
     let token_request = explanation.token_request(config, &request.credential);
     let index = |route| config.routes.iter().position(|known| std::ptr::eq(known, route)).unwrap_or(0);
-    let mut view = AnswerView {
-        verdict: "passes",
-        status: None,
-        error: None,
-        reason: None,
-        setting: None,
-        upstream: None,
-        path: None,
+    let VerdictFields { name, status, error, reason, setting, upstream, path } = explanation.verdict.fields();
+    AnswerView {
+        verdict: name,
+        status,
+        error,
+        reason,
+        setting,
+        upstream,
+        path,
         route: explanation.route.map(|route| routes::view(config, index(route), route)),
         canonical_path: explanation.canonical_path,
         token_request,
-    };
-    match explanation.verdict {
-        Verdict::Passes { upstream, path } => {
-            (view.upstream, view.path) = (Some(upstream), Some(path));
-        }
-        Verdict::Endpoint(name) => {
-            (view.verdict, view.reason) = ("endpoint", Some(name.to_owned()));
-        }
-        Verdict::Preflight { allowed } => {
-            view.verdict = "preflight";
-            view.reason =
-                Some(if allowed { "the page may go on" } else { "the page may not go on" }.to_owned());
-        }
-        Verdict::Refused { status, error, reason, setting } => {
-            view.verdict = "refused";
-            (view.status, view.error, view.reason, view.setting) =
-                (Some(status), error, Some(reason), setting);
-        }
+        enforced: explanation.enforced.map(|enforced| {
+            let VerdictFields { status, error, reason, setting, .. } = enforced.fields();
+            EnforcedView { status, error, reason, setting }
+        }),
     }
-    view
 }
 
 /// Changes to check.
@@ -191,22 +190,22 @@ fn answer(config: &Config, request: &SampleRequest, explanation: Explanation<'_>
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Check {
-    /// The changes. Without any, the configuration is checked as it is.
+    /// The operations. Without operations, the current configuration is checked.
     #[serde(default)]
     #[cfg_attr(test, schema(value_type = Vec<Object>, max_items = 20))]
     operations: Vec<Json_>,
 }
 
-/// What is wrong with a configuration.
+/// The errors and warnings of a configuration.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct CheckView {
-    /// Whether there are no errors. It is `false`, too, if only an owner may have the configuration compiled.
+    /// Whether there are no errors. It is also `false` if only an owner may have the configuration compiled.
     good: bool,
     errors: Vec<FieldError>,
-    /// What only an owner may commit.
+    /// The differences that only an owner may commit.
     owner_only: Vec<String>,
-    /// What is probably not meant, in the configuration that is in force.
+    /// Warnings about probable mistakes in the configuration that is in force.
     warnings: Vec<WarningView>,
 }
 
@@ -221,7 +220,7 @@ pub(super) struct WarningView {
     message: String,
 }
 
-/// Checks changes, or the configuration as it is.
+/// Checks changes, or the current configuration.
 #[cfg_attr(test, utoipa::path(post, path = "/check", tag = "questions", request_body = Check, responses((status = 200, body = CheckView), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn check(
     State(state): State<AdminState>,
@@ -229,13 +228,9 @@ pub(super) async fn check(
     Body(check): Body<Check>,
 ) -> Result<Json<CheckView>, Problem> {
     bounded(&check.operations)?;
-    // Reading operations hashes secrets, so it is for those who may make some.
-    if !check.operations.is_empty() && caller.role < Role::Editor {
-        return Err(Problem::from(&ChangeError::Role(Role::Editor)));
-    }
     let preview = act(&state, &caller, move |changes, actor| {
-        let read = Operations::read(check.operations)?;
-        changes.preview_operations(actor, &read.operations)
+        let read = Operations::read(actor, check.operations)?;
+        changes.preview_operations(actor, read.operations)
     })
     .await?;
     let warning = |warning: &ConfigWarning| WarningView {

@@ -16,14 +16,14 @@ use crate::oauth::scope::Requirement;
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct RouteView {
-    /// The position among the routes of the file, from 0.
+    /// The position among the routes of the file, counted from 0.
     index: usize,
     /// The pattern of the path.
     path: String,
     /// Whether the pattern is a prefix.
     prefix: bool,
     hosts: Vec<String>,
-    /// The methods; empty for all.
+    /// The methods. The list is empty if the route matches all methods.
     methods: Vec<String>,
     /// `token` or `public`.
     access: &'static str,
@@ -34,7 +34,7 @@ pub(super) struct RouteView {
     /// The audience that a token needs.
     audience: Option<String>,
     upstream: String,
-    /// The limits and other terms, in words.
+    /// Descriptions of the limits and other conditions.
     terms: Vec<String>,
     file: String,
     line: u32,

@@ -10,7 +10,7 @@ use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
 use crate::config::{Access, Config, Scope};
 
-/// A scope, and what has it.
+/// A scope, with the clients and routes that name it.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct ScopeView {
@@ -18,7 +18,7 @@ pub(super) struct ScopeView {
     description: String,
     /// The clients that may ask for it.
     clients: Vec<String>,
-    /// How many routes need it.
+    /// The number of routes that need the scope.
     routes: usize,
     line: u32,
 }

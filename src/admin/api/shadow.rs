@@ -19,27 +19,27 @@ use crate::shadow::{self, CallerSummary, Proposal, RouteSummary, Summary};
 /// The most callers of a route that are shown. Those who would be refused come first.
 const MOST_CALLERS: usize = 200;
 
-/// What was learned about a route in shadow mode.
+/// The observations about a route in shadow mode.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct ShadowRoute {
     /// The name of the route, as in metrics.
     route: String,
-    /// When the first request was seen; `null` if there was none.
+    /// The time of the first request, or `null` if there was none.
     since: Option<String>,
-    /// The requests of the last seven days that an enforced route would let through.
+    /// The number of requests in the last seven days that an enforced route would have accepted.
     passed: u64,
-    /// The requests of the last seven days that an enforced route would refuse.
+    /// The number of requests in the last seven days that an enforced route would have refused.
     refused: u64,
-    /// The share of the last seven days' requests that an enforced route would let through, from 0 to 1.
+    /// The share of requests in the last seven days that an enforced route would have accepted, from 0 to 1.
     ready: Option<f64>,
-    /// Those who would be refused come first.
+    /// The callers. Callers that would be refused come first.
     callers: Vec<ShadowCaller>,
-    /// Whether there are no more callers.
+    /// Whether the list of callers is complete.
     complete: bool,
 }
 
-/// What was learned about a caller of a route.
+/// The observations about a caller of a route.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct ShadowCaller {
@@ -50,23 +50,23 @@ pub(super) struct ShadowCaller {
     /// Whether an enforced route would have let the last request through.
     would_pass: bool,
     passed: u64,
-    /// The requests that an enforced route would have refused, by reason.
+    /// The number of requests that an enforced route would have refused, by reason.
     refused: BTreeMap<&'static str, u64>,
     first_seen: String,
     last_passed: Option<String>,
     last_refused: Option<String>,
 }
 
-/// A change that lets a caller pass, or that narrows access without an outage.
+/// A change that lets a caller pass, or one that narrows access without an outage.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct ShadowProposal {
-    /// What is proposed, in words.
+    /// A description of the proposal.
     message: String,
     /// The proposal with its kind.
     #[cfg_attr(test, schema(value_type = Object))]
     proposal: Proposal,
-    /// The operations of a draft that make the change. There are none if a person has to decide first.
+    /// The operations that make the change. The list is empty if a person has to decide first.
     #[cfg_attr(test, schema(value_type = Vec<Object>))]
     operations: serde_json::Value,
 }
@@ -117,7 +117,7 @@ pub(super) async fn list(
     query.page(summary.routes, |learned| learned.route.clone(), route).map(Json)
 }
 
-/// Proposes changes that let every caller pass, and then the enforcement of routes.
+/// Lists proposals: changes that let every caller pass, and then the enforcement of routes.
 #[cfg_attr(test, utoipa::path(get, path = "/shadow/proposals", tag = "shadow", params(PageQuery), responses((status = 200, body = Page<ShadowProposal>), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn proposals(
     State(state): State<AdminState>,

@@ -16,13 +16,13 @@ pub(super) struct Status {
     version: &'static str,
     /// The path of gateway.toml.
     file: String,
-    /// Whether changes can only be prepared.
+    /// Whether the configuration is read-only here, so that changes cannot be committed.
     read_only: bool,
-    /// Whether the store can keep what it promises.
+    /// Whether the token store works.
     store_healthy: bool,
-    /// The tokens that are valid.
+    /// The number of valid tokens.
     tokens_live: u64,
-    /// The secrets that wait for a hashing thread.
+    /// The number of secrets that wait for a hashing thread.
     hashing_queue: u64,
     clients: usize,
     routes: usize,
@@ -48,19 +48,19 @@ pub(super) async fn status(State(state): State<AdminState>) -> Json<Status> {
     })
 }
 
-/// What became of the last reload.
+/// The result of the last reload.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct ReloadStatus {
-    /// When it was; `null` if there was none since the start.
+    /// The time of the reload, or `null` if there was none since the start.
     at: Option<String>,
     /// Whether the file is in force.
     applied: bool,
-    /// Why it is not.
+    /// The reason why the file is not in force.
     error: Option<String>,
 }
 
-/// Shows what became of the last reload.
+/// Shows the result of the last reload.
 #[cfg_attr(test, utoipa::path(get, path = "/reload", tag = "state", responses((status = 200, body = ReloadStatus), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn reload(State(state): State<AdminState>) -> Json<ReloadStatus> {
     let last = state.control().last_reload();

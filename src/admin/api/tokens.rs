@@ -22,15 +22,15 @@ const MOST_LISTED: usize = 200;
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct TokensView {
-    /// How many are valid.
+    /// The number of valid tokens.
     live: u64,
-    /// Some of them, at most 200.
+    /// At most 200 of the tokens.
     tokens: Vec<TokenView>,
-    /// Whether these are all. A large store is not searched to its end.
+    /// Whether the list is complete. In a large store, the search ends early.
     complete: bool,
 }
 
-/// What a token is good for.
+/// The properties of a token. The token itself is not shown.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct TokenView {
@@ -38,7 +38,7 @@ pub(super) struct TokenView {
     expires: String,
     scopes: Vec<String>,
     audience: Option<String>,
-    /// What its sender must show besides it: `dpop` or `certificate`.
+    /// The proof that must be sent with the token: `dpop` or `certificate`.
     bound_to: Vec<&'static str>,
 }
 
@@ -65,15 +65,15 @@ fn view(token: TokenInfo) -> TokenView {
     }
 }
 
-/// How many tokens were revoked.
+/// The result of a revocation.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Revoked {
-    /// How many were valid before.
+    /// The number of tokens that were valid before.
     revoked: u64,
 }
 
-/// Revokes all tokens of a client, at once. The client can get new ones.
+/// Revokes all tokens of a client at once. The client can get new tokens.
 #[cfg_attr(test, utoipa::path(post, path = "/clients/{id}/revoke-tokens", tag = "clients", params(("id" = String, Path, description = "The client id.")), responses((status = 200, body = Revoked), (status = "default", body = Problem, content_type = "application/problem+json"))))]
 pub(super) async fn revoke(
     State(state): State<AdminState>,

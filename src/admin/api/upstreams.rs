@@ -1,10 +1,13 @@
 //! The upstreams and their servers.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
 use super::extract::InQuery;
+use super::moment;
 use super::paging::{Page, PageQuery};
 use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
@@ -17,7 +20,7 @@ pub(super) struct UpstreamView {
     name: String,
     /// `http1` or `http2`.
     protocol: &'static str,
-    /// Whether the gateway adds credentials of its own to requests. What they are is not shown.
+    /// Whether the gateway adds credentials to requests. The credentials are not shown.
     credentials: bool,
     servers: Vec<ServerView>,
 }
@@ -27,10 +30,20 @@ pub(super) struct UpstreamView {
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct ServerView {
     server: String,
-    /// Whether it gets requests.
+    /// Whether the server gets requests.
     available: bool,
-    /// `healthy`, `unhealthy` (its probes fail), or `ejected` (requests to it fail).
+    /// `healthy`, `unhealthy` (probes of the server fail), or `ejected` (requests to the server fail).
     state: &'static str,
+    /// The last failure of a request or of a probe since the start.
+    last_fault: Option<FaultView>,
+}
+
+/// A fault of a server.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(super) struct FaultView {
+    at: String,
+    message: String,
 }
 
 /// Lists the upstreams, in the order of the file.
@@ -46,7 +59,11 @@ pub(super) async fn list(
 fn view(upstream: &Upstream) -> UpstreamView {
     let servers = upstream.servers().iter().map(|server| {
         let state = upstream.state_of(server);
-        ServerView { server: server.to_string(), available: state == "healthy", state }
+        let last_fault = upstream.last_fault(server).map(|(message, ago)| FaultView {
+            at: moment::at(SystemTime::now().checked_sub(ago).unwrap_or(UNIX_EPOCH)),
+            message: message.into(),
+        });
+        ServerView { server: server.to_string(), available: state == "healthy", state, last_fault }
     });
     UpstreamView {
         name: upstream.name.clone(),

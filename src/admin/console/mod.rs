@@ -20,8 +20,8 @@ use axum::routing::{get, post};
 use axum::{Extension, Router, middleware};
 
 use self::pages::{
-    audit, changes, client, clients, explain, history, new_client, new_route, overview, routes, scopes,
-    secret, setup, shadow, sign_in, upstreams, users, versions,
+    audit, changes, client, clients, explain, history, new_client, overview, route_form, routes, scopes,
+    secret, setup, shadow, sign_in, upstream_form, upstreams, users, versions,
 };
 use super::problem::Problem;
 use super::state::AdminState;
@@ -47,7 +47,8 @@ pub(super) fn router(admin: &AdminState) -> Router<AdminState> {
         .route("/scopes/describe", post(scopes::describe))
         .route("/scopes/remove", post(scopes::remove))
         .route("/routes", get(routes::matrix))
-        .route("/routes/new", get(new_route::show).post(new_route::submit))
+        .route("/routes/new", get(route_form::new).post(route_form::add))
+        .route("/routes/edit", get(route_form::edit).post(route_form::set))
         .route("/routes/show", get(routes::show))
         .route("/routes/mode", post(routes::set_mode))
         .route("/routes/remove", post(routes::remove))
@@ -55,6 +56,7 @@ pub(super) fn router(admin: &AdminState) -> Router<AdminState> {
         .route("/changes", get(changes::show))
         .route("/changes/undo", post(changes::undo))
         .route("/changes/discard", post(changes::discard))
+        .route("/changes/discard-damaged", post(changes::discard_damaged))
         .route("/changes/rebase", post(changes::rebase))
         .route("/changes/commit", post(changes::commit))
         .route("/history", get(history::show))
@@ -63,9 +65,10 @@ pub(super) fn router(admin: &AdminState) -> Router<AdminState> {
         .route("/history/{number}/confirm", post(versions::confirm))
         .route("/history/{number}/undo", post(versions::undo))
         .route("/history/{number}/rollback", post(versions::roll_back))
-        .route("/upstreams", get(upstreams::show).post(upstreams::add))
-        .route("/upstreams/set", post(upstreams::set))
-        .route("/upstreams/remove", post(upstreams::remove))
+        .route("/upstreams", get(upstreams::show))
+        .route("/upstreams/new", get(upstream_form::new).post(upstream_form::add))
+        .route("/upstreams/edit", get(upstream_form::edit).post(upstream_form::set))
+        .route("/upstreams/remove", post(upstream_form::remove))
         .route("/shadow", get(shadow::show))
         .route("/shadow/propose", post(shadow::propose))
         .route("/audit", get(audit::show))

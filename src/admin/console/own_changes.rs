@@ -16,7 +16,8 @@ use crate::change::error::ChangeError;
 use crate::change::operation::Operation;
 use crate::change::preview::Preview;
 use crate::change::submission::Submitted;
-use crate::config::Config;
+use crate::change::texts::Texts;
+use crate::config::{Config, ConfigError};
 use crate::oauth::secret::Secret;
 
 /// The data that an operation returns to be shown once.
@@ -61,42 +62,83 @@ impl Visit {
         }
     }
 
+    /// Returns the texts that the user's draft would produce, without credentials. Without a draft, or if it
+    /// can no longer be applied, these are the current texts.
+    pub(super) async fn planned_texts(&self) -> Result<Texts, ChangeError> {
+        let planned = self.preview().await.map(|preview| preview.after);
+        self.change(move |changes, _| match planned {
+            Some(texts) => Ok(changes.key().shown(&texts)),
+            None => Ok(changes.key().shown(&changes.texts()?)),
+        })
+        .await
+    }
+
+    /// Returns the errors that operations would add to the configuration of the user's draft.
+    pub(super) async fn errors_of(
+        &self,
+        operations: Vec<Operation>,
+    ) -> Result<Vec<ConfigError>, ChangeError> {
+        let draft = self.workspace.own(&self.user.name).cloned();
+        self.change(move |changes, actor| changes.errors_of(actor, draft.as_ref(), operations)).await
+    }
+
     /// Adds operations to the user's draft, or creates a draft. The operations are JSON in the format of the
     /// API.
     pub(super) async fn add(&self, title: &str, operations: Vec<Json>) -> Result<Made, ChangeError> {
-        let draft = self.workspace.own(&self.user.name).map(|draft| (draft.id.clone(), draft.revision));
-        let title = title.to_owned();
+        let (draft, title) = (self.own_draft(), title.to_owned());
         self.change(move |changes, actor| {
             let mut made = Made { secret: None, warnings: Vec::new() };
             let mut all: Vec<Operation> = Vec::with_capacity(operations.len());
             for operation in operations {
-                let submitted = Submitted::read(operation, SystemTime::now())?;
+                let submitted = Submitted::read(operation, actor.role, SystemTime::now())?;
                 made.secret = submitted.secret.or(made.secret);
                 made.warnings.extend(submitted.warning.map(str::to_owned));
                 all.push(submitted.operation);
             }
-            match draft {
-                Some((id, revision)) => changes.add(actor, &id, revision, all)?,
-                None => changes.begin(actor, &title, all)?,
-            };
+            put(changes, actor, draft, &title, all)?;
             Ok(made)
         })
         .await
     }
 
-    /// Adds operations, and stores a notice for the next page.
+    /// Adds operations in the format of the API, and stores a notice for the next page.
     pub(super) async fn add_and_notify(&self, title: &str, operations: Vec<Json>) -> Result<(), ChangeError> {
-        if operations.is_empty() {
-            self.notify(Notice::new(
-                Tone::Plain,
-                "Nothing is different, so nothing was added to your changes.",
-            ));
-            return Ok(());
+        let count = operations.len();
+        if count > 0 {
+            self.add(title, operations).await?;
         }
-        self.add(title, operations).await?;
-        let link = Some(Link { url: "/changes".into(), text: "Review and commit".into() });
-        self.notify(Notice { link, ..Notice::new(Tone::Good, "Added to your changes.") });
+        self.notify_added(count);
         Ok(())
+    }
+
+    /// Adds operations, and stores a notice for the next page.
+    pub(super) async fn add_operations(
+        &self,
+        title: &str,
+        operations: Vec<Operation>,
+    ) -> Result<(), ChangeError> {
+        let count = operations.len();
+        if count > 0 {
+            let (draft, title) = (self.own_draft(), title.to_owned());
+            self.change(move |changes, actor| put(changes, actor, draft, &title, operations)).await?;
+        }
+        self.notify_added(count);
+        Ok(())
+    }
+
+    /// Returns the draft that forms add to, and its revision.
+    fn own_draft(&self) -> Option<(DraftId, u64)> {
+        self.workspace.own(&self.user.name).map(|draft| (draft.id.clone(), draft.revision))
+    }
+
+    fn notify_added(&self, count: usize) {
+        if count == 0 {
+            let text = "Nothing is different, so nothing was added to your changes.";
+            self.notify(Notice::new(Tone::Plain, text));
+        } else {
+            let link = Some(Link { url: "/changes".into(), text: "Review and commit".into() });
+            self.notify(Notice { link, ..Notice::new(Tone::Good, "Added to your changes.") });
+        }
     }
 
     /// Returns the draft that a form or an address names, or else the user's own.
@@ -105,5 +147,19 @@ impl Visit {
             Some(id) => self.workspace.drafts.iter().find(|draft| draft.id == id),
             None => self.workspace.own(&self.user.name),
         }
+    }
+}
+
+/// Appends operations to a draft, or creates one.
+fn put(
+    changes: &ChangeControl,
+    actor: &Actor,
+    draft: Option<(DraftId, u64)>,
+    title: &str,
+    operations: Vec<Operation>,
+) -> Result<(), ChangeError> {
+    match draft {
+        Some((id, revision)) => changes.add(actor, &id, revision, operations).map(drop),
+        None => changes.begin(actor, title, operations).map(drop),
     }
 }

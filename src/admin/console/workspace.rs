@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::StatusCode;
 use tokio::task::spawn_blocking;
 
 use super::view::frame::Pending;
@@ -68,9 +67,5 @@ pub(super) fn moment(millis: u64) -> SystemTime {
 
 /// Converts a refused change into an error response of the listener.
 pub(super) fn problem(error: ChangeError) -> Problem {
-    if let ChangeError::Invalid(errors) = &error {
-        return Problem::of_config("the changed configuration would have errors", errors);
-    }
-    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    Problem::new(status, error.name(), error.to_string())
+    Problem::from(&error)
 }

@@ -97,7 +97,7 @@ pub(super) fn actor(name: &str, role: Role) -> Actor {
 }
 
 pub(super) fn operation(json: serde_json::Value) -> Operation {
-    Submitted::read(json, now()).unwrap().operation
+    Submitted::read(json, Role::Owner, now()).unwrap().operation
 }
 
 pub(super) fn add_scope(name: &str) -> Operation {
@@ -158,6 +158,7 @@ fn a_new_secret_is_nowhere_but_in_the_answer() {
     let ann = actor("ann", Role::Owner);
     let submitted = Submitted::read(
         json!({ "op": "client_add", "id": "b", "scopes": ["read"], "secret": { "text": "Password1" } }),
+        Role::Owner,
         now(),
     )
     .unwrap();
@@ -188,13 +189,26 @@ fn a_new_secret_is_nowhere_but_in_the_answer() {
     }
     for wrong in [json!({ "text": "short12" }), json!({ "generate": false }), json!("Password1"), json!({})] {
         let sent = json!({ "op": "client_reset_secret", "id": "a", "secret": wrong });
-        let error = Submitted::read(sent, now()).unwrap_err();
+        let error = Submitted::read(sent, Role::Owner, now()).unwrap_err();
         assert!(!error.to_string().contains("Password1"), "{error}");
     }
-    let generated = Submitted::read(json!({ "op": "client_reset_secret", "id": "a" }), now()).unwrap();
+    let generated =
+        Submitted::read(json!({ "op": "client_reset_secret", "id": "a" }), Role::Owner, now()).unwrap();
     assert_eq!(generated.secret.unwrap().expose().len(), 43);
     let restore = json!({ "op": "restore", "version": 1, "keep_today": false, "files": [] });
-    assert!(Submitted::read(restore, now()).is_err());
+    assert!(Submitted::read(restore, Role::Owner, now()).is_err());
+}
+
+#[test]
+fn the_role_is_checked_before_a_secret_is_looked_at() {
+    // The secret is too short: this error would show that it was looked at.
+    let client = || json!({ "op": "client_add", "id": "b", "secret": { "text": "short" } });
+    let user = || json!({ "op": "admin_user_password", "name": "ann", "password": { "text": "short" } });
+    let error = |json, role| Submitted::read(json, role, now()).unwrap_err();
+    assert!(matches!(error(client(), Role::Viewer), ChangeError::Role(Role::Editor)));
+    assert!(matches!(error(client(), Role::Editor), ChangeError::Operation(_)));
+    assert!(matches!(error(user(), Role::Editor), ChangeError::Role(Role::Owner)));
+    assert!(matches!(error(user(), Role::Owner), ChangeError::Operation(_)));
 }
 
 #[test]
@@ -323,12 +337,14 @@ fn drafts_are_bounded_and_their_ids_are_no_paths() {
     // A damaged draft is left out, and none of its text is shown.
     fs::write(desk.fixture.dir.path().join("state/admin/drafts/0123456789abcdef.json"), "{").unwrap();
     assert_eq!(desk.control.drafts().unwrap().len(), MAX_DRAFTS);
-    // Its revision cannot be known. An owner can discard it.
     let damaged = DraftId::parse("0123456789abcdef").unwrap();
-    assert!(matches!(desk.control.discard(&ann, &damaged, 1), Err(ChangeError::NotFound(_))));
-    let owner = actor("owen", Role::Owner);
-    desk.control.discard(&owner, &damaged, 1).unwrap();
-    assert!(matches!(desk.control.discard(&owner, &damaged, 1), Err(ChangeError::NotFound(_))));
+    assert_eq!(desk.control.damaged_drafts().unwrap(), std::slice::from_ref(&damaged));
+    // Its owner and its revision cannot be known, so every editor can discard it.
+    let vera = actor("vera", Role::Viewer);
+    assert!(matches!(desk.control.discard(&vera, &damaged, 0), Err(ChangeError::Role(_))));
+    desk.control.discard(&ann, &damaged, 0).unwrap();
+    assert!(matches!(desk.control.discard(&ann, &damaged, 0), Err(ChangeError::NotFound(_))));
+    assert!(desk.control.damaged_drafts().unwrap().is_empty());
 }
 
 #[test]
@@ -364,7 +380,7 @@ fn the_drafts_of_a_removed_user_are_discarded() {
     let owner = actor("owen", Role::Owner);
     let add = |name: &str| {
         let user = json!({ "op": "admin_user_add", "name": name, "password": { "text": "Password1" }, "role": "editor" });
-        Submitted::read(user, now()).unwrap().operation
+        Submitted::read(user, Role::Owner, now()).unwrap().operation
     };
     desk.control.change(&owner, &[add("ann"), add("ben")], "c", None).unwrap();
     let begin = |name| {

@@ -130,6 +130,16 @@ fn routes() {
         "access = \"public\"\nupstream = \"shop\"\n",
         "upstream = \"shop\"\nscopes = [\"read\"]\n",
     );
+    changes(
+        &[json!({ "op": "import", "scopes": {}, "routes": [
+            { "path": "/a", "scopes": ["read"], "upstream": "shop" },
+            { "path": "/b", "scopes": ["read"], "upstream": "shop" } ] })],
+        "upstream = \"shop\"\n\n# ---- server",
+        "upstream = \"shop\"\n\n[[routes]]\npath = \"/a\"\nscopes = [\"read\"]\nupstream = \"shop\"\n\n[[routes]]\npath = \"/b\"\nscopes = [\"read\"]\nupstream = \"shop\"\n\n# ---- server",
+    );
+    let double = json!({ "path": "/a", "upstream": "shop" });
+    let double = made(FILE, &[json!({ "op": "import", "routes": [double, double] })]);
+    assert!(matches!(double, Err(Conflict::Exists(Kind::Route, _))), "{double:?}");
     let missing = made(FILE, &[json!({ "op": "route_remove", "route": { "path": "/order" } })]);
     assert!(matches!(missing, Err(Conflict::Missing(Kind::Route, ..))), "{missing:?}");
     let again =

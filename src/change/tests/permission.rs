@@ -48,7 +48,15 @@ fn differences_that_only_owners_commit() {
     let elsewhere = "servers = [\"http://10.6.6.6\"]\n";
     let literal = "credentials = { header = \"X\", value = \"v\" }";
     let admin = TEXT.replace("scopes = [\"read\"]\n[up", "scopes = [\"tollgate:admin.write\"]\n[up");
+    let header =
+        more("path = \"/orders\"", "path = \"/orders\"\nrequest_headers = { set = { X-Key = \"sesame\" } }")
+            .1;
+    let other = header.clone()
+        + "\n[upstreams.evil]\nservers = [\"http://10.6.6.6\"]\n[[routes]]\npath = \"/x\"\nupstream = \"evil\"\n\
+           request_headers = { set = { X-Key = \"sesame\" } }\n";
     let table = [
+        ((header.clone(), header.replacen(SHOP, elsewhere, 1)), "routes to shop.request_headers.set.X-Key"),
+        ((header.clone(), other), "routes to evil.request_headers.set.X-Key"),
         (more("[scopes]", "threads = 2\n[scopes]"), "server"),
         (more("# top", "include = [\"/etc/*.toml\"]"), "include"),
         (more("# top", "[metrics]\nlisten = \"127.0.0.1:9464\""), "metrics"),

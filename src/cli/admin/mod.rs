@@ -12,11 +12,11 @@ use crate::cli::failure::Failure;
 /// The commands for the console.
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Print a link with which the first user of the console is made, or a lost password is reset. It can be
+    /// Print a link that creates the first user of the console, or resets a lost password. The link can be
     /// used once, within 15 minutes.
     Link,
-    /// Add a user of the console, change the password or the role of one, or remove one. The password is
-    /// asked for, or read from standard input.
+    /// Add a user of the console, change a user's password or role, or remove a user. The command asks for
+    /// the password, or reads it from standard input.
     User(user::Arguments),
 }
 

@@ -58,7 +58,7 @@ pub(super) fn user(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
         (Some(_), None) => format!("New password of the user {name}"),
         (None, _) => format!("Add the user {name}"),
     };
-    let submitted = Submitted::read(operation, SystemTime::now()).map_err(Failure::config)?;
+    let submitted = Submitted::read(operation, Role::Owner, SystemTime::now()).map_err(Failure::config)?;
     let control = change_control::of_command(path)?;
     let actor = Actor::command_line();
     control.change(&actor, &[submitted.operation], &comment, None).map_err(|error| {

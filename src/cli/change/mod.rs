@@ -11,7 +11,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use self::draft::{CommitArguments, commit_draft, committed_text, find, open};
-use crate::change::actor::Actor;
+use crate::change::actor::{Actor, Role};
 use crate::change::control::ChangeControl;
 use crate::change::error::ChangeError;
 use crate::change::submission::Submitted;
@@ -24,7 +24,7 @@ const LONGEST: u64 = 8 << 20;
 /// The commands for drafts.
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Begin a draft, and print its id.
+    /// Create a draft, and print its id.
     New {
         /// A title for people.
         #[arg(long, default_value = "")]
@@ -36,7 +36,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Add an operation to a draft. A new secret is printed, once.
+    /// Add an operation to a draft. If it creates a secret, the secret is printed once.
     Add {
         /// The id of the draft.
         draft: String,
@@ -51,10 +51,11 @@ pub(super) enum Command {
     Undo {
         /// The id of the draft.
         draft: String,
-        /// Its number, counted from 1 as `show` lists it.
+        /// The number of the operation in the list that `show` prints, counted from 1.
         number: usize,
     },
-    /// Put a draft on the configuration as it is now.
+    /// Apply the operations of a draft to the current configuration, if it was changed after the draft was
+    /// created.
     Rebase {
         /// The id of the draft.
         draft: String,
@@ -93,7 +94,9 @@ pub(super) fn run(path: &Path, command: Command) -> Result<(), Failure> {
         Command::Rebase { draft } => {
             let draft = find(&control, &draft)?;
             control.rebase(&actor, &draft.id, draft.revision)?;
-            output::print("The draft is on the configuration of now. Look at what it grants again.\n")
+            output::print(
+                "The draft now applies to the current configuration. Look at what it grants again.\n",
+            )
         }
         Command::Commit { draft, commit } => {
             let draft = find(&control, &draft)?;
@@ -155,7 +158,7 @@ fn add(control: &ChangeControl, actor: &Actor, draft: &str, text: String) -> Res
             error.column()
         ))
     })?;
-    let Submitted { operation, secret, warning } = Submitted::read(json, SystemTime::now())?;
+    let Submitted { operation, secret, warning } = Submitted::read(json, Role::Owner, SystemTime::now())?;
     let words = operation.to_string();
     control.add(actor, &draft.id, draft.revision, vec![operation])?;
     if let Some(warning) = warning {

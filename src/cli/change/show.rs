@@ -57,7 +57,7 @@ fn as_text(control: &ChangeControl, draft: &Draft, preview: &Preview) -> String 
     let mut text = String::new();
     if preview.stale {
         text.push_str(
-            "The configuration was changed since this draft was begun: `tollgate change rebase` puts the draft on it.\n\n",
+            "The configuration was changed after this draft was created. `tollgate change rebase` applies the draft to it.\n\n",
         );
     }
     text.push_str("Changes:\n");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::access::explain::{Report, SampleRequest, Verdict};
+use crate::access::explain::{Report, SampleRequest, Verdict, VerdictFields};
 use crate::cli::{output, route_json};
 
 /// Returns the explanation for people.
@@ -38,22 +38,15 @@ pub(super) fn json(report: &Report<'_>) -> String {
 }
 
 fn verdict_json(verdict: &Verdict) -> Value {
+    let VerdictFields { status, error, reason, setting, upstream, path, .. } = verdict.fields();
     match verdict {
-        Verdict::Passes { upstream, path } => {
-            json!({ "passes": true, "upstream": upstream, "path": path })
-        }
+        Verdict::Passes { .. } => json!({ "passes": true, "upstream": upstream, "path": path }),
         Verdict::Endpoint(name) => json!({ "passes": false, "endpoint": name }),
         Verdict::Preflight { allowed } => {
-            json!({ "passes": false, "status": 204, "preflight": { "allowed": allowed } })
+            json!({ "passes": false, "status": status, "preflight": { "allowed": allowed } })
         }
-        Verdict::Refused { status, error, reason, setting } => {
-            json!({
-                "passes": false,
-                "status": status,
-                "error": error,
-                "reason": reason,
-                "setting": setting,
-            })
+        Verdict::Refused { .. } => {
+            json!({ "passes": false, "status": status, "error": error, "reason": reason, "setting": setting })
         }
     }
 }

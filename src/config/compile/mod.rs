@@ -2,6 +2,7 @@
 //!
 //! A function here returns `None` only after it reported an error.
 
+mod acme;
 mod addresses;
 pub(crate) mod admin;
 mod authentication;
@@ -13,6 +14,7 @@ mod forwarding;
 pub(super) mod headers;
 mod hosts;
 mod jwks;
+mod jwt;
 mod methods;
 mod metrics;
 mod observe;
@@ -35,7 +37,7 @@ use std::path::Path;
 pub(super) use self::store::KINDS as STORE_KINDS;
 
 use self::scopes::Names;
-use super::model::Config;
+use super::model::{Config, TokenForwarding};
 use super::reader::{Table, Value, read_all};
 
 /// Reads the whole document.
@@ -45,7 +47,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         value.each("paths and patterns: [\"conf.d/*.toml\"]", |item| item.path("the path of a file"))
     });
     let server = root.take("server");
-    let server = server::server(server, root);
+    let mut server = server::server(server, root);
     let scopes = named(root, "scopes", "a table of scopes: name = \"description\"");
     let clients = named(root, "clients", "a table of clients: [clients.NAME]");
     let upstreams = named(root, "upstreams", "a table of upstreams: [upstreams.NAME]");
@@ -54,7 +56,11 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         scopes: scopes.iter().map(|(name, _)| *name).collect(),
         upstreams: upstreams.iter().map(|(name, _)| *name).collect(),
     };
-    let token_service = token_service::token_service(root, &server, &names);
+    let mut token_service = token_service::token_service(root, &server, &names);
+    let routes = root.take("routes");
+    if routes.as_ref().is_some_and(jwt::is_asked_for) {
+        token_service.jwt.get_or_insert_with(jwt::defaults);
+    }
     let store = store::store(root);
     let defaults = clients::Defaults {
         token_lifetime: token_service.token_lifetime,
@@ -64,9 +70,17 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
     let clients = read_all(clients, |id, value| clients::client(id, value, &names, &defaults));
     let upstreams = read_all(upstreams, upstreams::upstream);
     let endpoints = token_service.endpoints();
-    let routes = root.take("routes").map(|value| {
+    let routes = routes.map(|value| {
         routes::routes(&value, &names, upstreams.as_deref().unwrap_or_default(), &endpoints, &server)
     });
+    let acme = match &routes {
+        // The hosts of routes that could not be read are unknown.
+        Some(None) => Some(()),
+        routes => {
+            let routes = routes.as_ref().and_then(Option::as_deref).unwrap_or_default();
+            acme::name_domains(&mut server.tls, &token_service, routes, root)
+        }
+    };
     let expectations = root.take("expect").map(|value| expect::expectations(&value, &client_ids));
     let security_log = root.take("security_log").map(|value| observe::security_log(&value));
     let tracing = root.take("tracing").map(|value| observe::tracing(&value));
@@ -80,6 +94,12 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         let metrics = metrics.as_ref().and_then(Option::as_ref);
         admin::separate(value, admin, upstreams.as_deref().unwrap_or_default(), metrics, demo.as_ref());
     }
+    acme?;
+    let routes = routes.unwrap_or(Some(Vec::new()))?;
+    // The value of an environment variable is known only now.
+    if routes.iter().any(|route| route.forward_token == TokenForwarding::Jwt) {
+        token_service.jwt.get_or_insert_with(jwt::defaults);
+    }
     Some(Config {
         file: file.to_owned(),
         files: Vec::new(),
@@ -91,7 +111,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         scopes: scopes?,
         clients: clients?,
         upstreams: upstreams?,
-        routes: routes.unwrap_or(Some(Vec::new()))?,
+        routes,
         expectations: expectations.unwrap_or(Some(Vec::new()))?,
         security_log: security_log.map_or(Some(None), |log| log.map(Some))?,
         tracing: tracing.map_or(Some(None), |tracing| tracing.map(Some))?,

@@ -2,7 +2,7 @@
 
 use super::{
     addresses::address_ranges,
-    clients, cors, forwarding, headers, hosts,
+    clients, cors, forwarding, headers, hosts, jwt,
     methods::methods,
     resilience::max_in_flight,
     scopes::{Names, scopes_of_route},
@@ -13,7 +13,7 @@ use crate::{
         error::ErrorKind,
         model::{
             Access, AddressRules, Config, Credentials, HeaderChanges, IdentityHeaders, Methods, Mode,
-            Protocol, Route, Server, Upstream, UpstreamIndex,
+            Protocol, Route, Server, TokenForwarding, Upstream, UpstreamIndex,
         },
         reader::{Table, Value},
         settings::routes::BUFFER_REQUEST,
@@ -122,18 +122,26 @@ fn route(
         }
         forwarding::upstream_path(&value, path.as_ref()).map(Some)
     });
-    let forward_token = table.flag("forward_token");
+    let forwarding_value = table.take("forward_token");
+    let forward_token = forwarding_value.as_ref().and_then(jwt::forwarding).unwrap_or_default();
     let into_authorization = match known.and_then(|upstream| upstream.credentials.as_ref()) {
         Some(Credentials::Basic { .. }) => true,
         Some(Credentials::Header { name, .. }) => *name == http::header::AUTHORIZATION,
         None => false,
     };
-    if forward_token && into_authorization {
+    if forward_token == TokenForwarding::Kept && into_authorization {
         let message = "has `forward_token = true`, and the upstream's credentials need the same \
             `Authorization` header: remove one of the two";
         table.problem(ErrorKind::Conflict, message);
     }
     let access = access(table, names);
+    let is_public = access == Some(Access::Public);
+    if let Some(value) = forwarding_value.filter(|_| forward_token == TokenForwarding::Jwt && is_public) {
+        value.problem(
+            ErrorKind::Conflict,
+            "is on a route with access = \"public\", where no token says who the client is: remove one of the two",
+        );
+    }
     let has_certificate = known.is_some_and(|upstream| upstream.tls.client_certificate.is_some());
     let mode = mode(table, access.as_ref(), gateway.mode, has_certificate);
     let token_header = table.or("token_header", None, |value| {
@@ -152,6 +160,13 @@ fn route(
         }
         forwarding::token_header(&value).map(Some)
     });
+    // A JWT takes the place of the token, which is another header with `token_header`.
+    let jwt_in_authorization = forward_token == TokenForwarding::Jwt && token_header.is_none();
+    if jwt_in_authorization && into_authorization {
+        let message = "has `forward_token = \"jwt\"`, and the upstream's credentials need the same \
+            `Authorization` header: remove one of the two";
+        table.problem(ErrorKind::Conflict, message);
+    }
     let identity_headers = table
         .or("identity_headers", IdentityHeaders::default(), |value| forwarding::identity_headers(&value));
     let buffer_request = table.or(BUFFER_REQUEST.name, None, |value| {
@@ -165,10 +180,19 @@ fn route(
     });
     let request_headers = table.or("request_headers", HeaderChanges::default(), |value| {
         let changes = headers::request_headers(&value)?;
-        if forward_token && changes.names().any(|name| *name == http::header::AUTHORIZATION) {
+        let in_authorization = forward_token == TokenForwarding::Kept || jwt_in_authorization;
+        if in_authorization && changes.names().any(|name| *name == http::header::AUTHORIZATION) {
             return value.fail(
                 ErrorKind::Conflict,
-                "changes `Authorization`, and `forward_token = true` passes it on: remove one of the two",
+                "changes `Authorization`, and `forward_token` sends the token or the JWT in it: remove one of the two",
+            );
+        }
+        if let Some(header) = token_header.as_ref().filter(|_| forward_token == TokenForwarding::Jwt)
+            && changes.names().any(|name| name == header)
+        {
+            return value.fail(
+                ErrorKind::Conflict,
+                format!("changes {header}, in which `forward_token` sends the JWT: remove one of the two"),
             );
         }
         Some(changes)

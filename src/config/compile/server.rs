@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::{addresses::address_ranges, proxy_protocol, tls};
+use super::{acme, addresses::address_ranges, proxy_protocol, tls};
 use crate::config::{
     address::{AddressRange, Host, Origin, Scheme},
     error::{ErrorKind, Position},
@@ -67,7 +67,7 @@ fn read(table: &mut Table<'_>) -> Server {
         listen: table.or("listen", listen, |value| listeners(&value)),
         threads: NonZeroUsize::new(table.count(&THREADS)),
         state_dir: table.or("state_dir", state_dir, |value| value.path("the path of a folder")),
-        tls: table.or("tls", tls, |value| value.table("a table: [server.tls]", tls::server)),
+        tls: table.or("tls", tls, |value| value.table("a table: [server.tls]", read_tls)),
         limits: table.or("limits", limits, |value| value.table("a table: [server.limits]", read_limits)),
         shutdown_grace: table.duration(&SHUTDOWN_GRACE),
         request_id: table.or("request_id", access_log != AccessLog::Off, |value| value.boolean()),
@@ -77,11 +77,15 @@ fn read(table: &mut Table<'_>) -> Server {
     }
 }
 
+fn read_tls(table: &mut Table<'_>) -> ServerTls {
+    let acme = table.take("acme").and_then(|value| acme::acme(&value));
+    tls::server(table, acme)
+}
+
 /// Reads `mode`, of the server or of a route. The second value is the value itself, if the table has one.
 pub(super) fn mode<'a>(table: &mut Table<'a>, default: Mode) -> (Mode, Option<Value<'a>>) {
     let value = table.take("mode");
-    let modes = [("enforce", Mode::Enforce), ("shadow", Mode::Shadow)];
-    let chosen = value.as_ref().and_then(|value| value.choice(&modes));
+    let chosen = value.as_ref().and_then(|value| value.choice(&Mode::ALL));
     (chosen.unwrap_or(default), value)
 }
 

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::config::{
     address::Host,
     error::ErrorKind,
-    model::{CertificateFiles, ServerCertificate, ServerTls, UpstreamTls},
+    model::{Acme, CertificateFiles, ServerCertificate, ServerTls, UpstreamTls},
     reader::{Table, Value},
     warning::Lint,
 };
@@ -19,8 +19,8 @@ const CERTIFICATE: &str = "a PEM file with the certificate chain";
 const KEY: &str = "a PEM file with the private key";
 const AUTHORITIES: &str = "a PEM file of certificates";
 
-/// Reads `[server.tls]`.
-pub(super) fn server(table: &mut Table<'_>) -> ServerTls {
+/// Reads `[server.tls]`, whose table `acme` has been read.
+pub(super) fn server(table: &mut Table<'_>, acme: Option<Box<Acme>>) -> ServerTls {
     let hint = "; leave both out for a self-signed certificate";
     let default = pair(table, "certificate", "key", hint);
     let others = table.or("certificates", Vec::new(), |value| {
@@ -32,8 +32,11 @@ pub(super) fn server(table: &mut Table<'_>) -> ServerTls {
     });
     let client_ca = table.or("client_ca", None, |value| authorities(&value).map(Some));
     let all: Vec<CertificateFiles> = default.into_iter().chain(others).collect();
-    let certificate =
-        if all.is_empty() { ServerCertificate::SelfSigned } else { ServerCertificate::Files(all) };
+    let certificate = match acme {
+        Some(acme) => ServerCertificate::Acme(acme, all),
+        None if all.is_empty() => ServerCertificate::SelfSigned,
+        None => ServerCertificate::Files(all),
+    };
     ServerTls { certificate, client_ca }
 }
 

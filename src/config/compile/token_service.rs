@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use super::{addresses::secure_url, cors, registration, scopes::Names};
+use super::{addresses::secure_url, cors, jwt, registration, scopes::Names};
 use crate::config::{
     address::Scheme,
     error::ErrorKind,
@@ -47,6 +47,9 @@ impl TokenService {
         if let Some(registration) = &self.registration {
             endpoints.push((registration.endpoint.clone(), "the registration endpoint"));
         }
+        if self.jwt.is_some() {
+            endpoints.push((metadata::KEY_SET.to_owned(), "the keys that verify JWTs (RFC 7517)"));
+        }
         endpoints
     }
 }
@@ -74,6 +77,7 @@ fn without_table(server: &Server) -> TokenService {
         public_origins: Vec::new(),
         restricted_tokens: RestrictedTokens::default(),
         registration: None,
+        jwt: None,
     }
 }
 
@@ -106,9 +110,11 @@ fn read(table: &mut Table<'_>, server: &Server, names: &Names<'_>) -> TokenServi
         public_origins,
         restricted_tokens,
         registration: no_registration,
+        jwt: no_jwt,
     } = without_table(server);
     let mut taken: Vec<(String, &'static str)> =
         METADATA.iter().map(|(path, _)| ((*path).to_owned(), "metadata")).collect();
+    taken.push((metadata::KEY_SET.to_owned(), "the key set"));
     let mut endpoint = |name: &'static str, default: String, table: &mut Table<'_>| {
         let value = table.take(name);
         let path = value.as_ref().and_then(endpoint_path).map_or(default, str::to_owned);
@@ -191,6 +197,7 @@ fn read(table: &mut Table<'_>, server: &Server, names: &Names<'_>) -> TokenServi
             ])
         }),
         registration: registration.unwrap_or(no_registration),
+        jwt: table.or("jwt", no_jwt, |value| jwt::service(&value).map(Some)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, num::NonZeroU32};
 
-use super::{forwarding, headers, resilience, socket, tls as tls_settings};
+use super::{forwarding, headers, jwt, resilience, socket, tls as tls_settings};
 use crate::config::{
     address::{Origin, Scheme},
     error::{ErrorKind, Position},
@@ -64,6 +64,7 @@ pub(super) fn upstream(name: &str, value: Value<'_>) -> Option<Upstream> {
             case_insensitive: table.flag("case_insensitive"),
             ejection: resilience::ejection(table),
             retry_budget: resilience::retry_budget(table),
+            jwt_audience: table.or("jwt_audience", None, |value| jwt::audience(&value).map(Some)),
             max_in_flight,
             queue: resilience::queue(table, max_in_flight.is_some()),
             servers: servers?,

@@ -1,9 +1,11 @@
 //! The compiled configuration: plain data without invalid values.
 
+mod acme;
 mod admin;
 mod client;
 mod cors;
 mod expect;
+mod jwt;
 mod methods;
 mod mode;
 mod observe;
@@ -19,10 +21,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use acme::{Acme, ExternalAccount};
 pub use admin::{Admin, AdminUser, Role};
 pub use client::{Client, ClientAuthentication, ClientSecret, SecretAuthentication};
 pub use cors::{Cors, CorsOrigins};
 pub use expect::{Expectation, Expected, ExpectedOutcome, RequestPattern};
+pub use jwt::{JwtKeys, JwtService, TokenForwarding};
 pub use methods::Methods;
 pub use mode::Mode;
 pub use observe::{AcceptContext, SecurityLog, Tracing};

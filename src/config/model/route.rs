@@ -4,6 +4,7 @@ use std::{fmt, num::NonZeroUsize};
 
 use http::{HeaderName, HeaderValue};
 
+use super::jwt::TokenForwarding;
 use super::mode::Mode;
 use super::{cors::Cors, methods::Methods, server::BodyLimit, upstream::UpstreamIndex};
 #[cfg(feature = "gateway")]
@@ -39,8 +40,8 @@ pub struct Route {
     /// The path for the upstream, built from the names in the route's own path. Never together with
     /// `strip_prefix`.
     pub upstream_path: Option<Template>,
-    /// Whether the client's `Authorization` header is forwarded.
-    pub forward_token: bool,
+    /// What the upstream gets in place of the client's token.
+    pub forward_token: TokenForwarding,
     /// Whether the path may contain a `;`.
     pub allow_semicolon: bool,
     /// Whether the path may contain `%2F`.

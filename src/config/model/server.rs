@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{cors::Cors, mode::Mode, registration::Registration};
+use super::{acme::Acme, cors::Cors, jwt::JwtService, mode::Mode, registration::Registration};
 use crate::{
     config::{
         address::{AddressRange, Host, Origin, Scheme},
@@ -126,6 +126,20 @@ pub enum ServerCertificate {
     /// PEM files: at least one certificate. The name that a client sends (SNI) picks one of them; the first
     /// is for clients that send no name, or one that no certificate has.
     Files(Vec<CertificateFiles>),
+    /// Issued by an authority over ACME and kept in [`Server::state_dir`]. The certificates in files, which there may
+    /// be none of, come before them.
+    Acme(Box<Acme>, Vec<CertificateFiles>),
+}
+
+impl ServerCertificate {
+    /// Returns how certificates are ordered, if they are.
+    #[must_use]
+    pub fn acme(&self) -> Option<&Acme> {
+        match self {
+            Self::Acme(acme, _) => Some(acme),
+            Self::SelfSigned | Self::Files(_) => None,
+        }
+    }
 }
 
 /// A certificate and its private key.
@@ -259,6 +273,9 @@ pub struct TokenService {
     pub restricted_tokens: RestrictedTokens,
     /// How clients register themselves; `None` lets none of them do so.
     pub registration: Option<Registration>,
+    /// How JWTs for upstreams are signed. `None` if no route asks for them and the file does not configure
+    /// it.
+    pub jwt: Option<JwtService>,
 }
 
 /// The issuer identifier.

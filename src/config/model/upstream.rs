@@ -59,12 +59,22 @@ pub struct Upstream {
     pub ejection: Option<Ejection>,
     /// The retry budget. `None` if all requests may be retried.
     pub retry_budget: Option<RetryBudget>,
+    /// The `aud` claim of JWTs for it. `None` is its name.
+    pub jwt_audience: Option<String>,
     /// The most requests in flight.
     pub max_in_flight: Option<NonZeroUsize>,
     /// The queue of further requests. Set only together with `max_in_flight`.
     pub queue: Option<QueueLimits>,
     /// The position in the file.
     pub position: Position,
+}
+
+impl Upstream {
+    /// Returns the `aud` claim of JWTs for it.
+    #[must_use]
+    pub fn audience(&self) -> &str {
+        self.jwt_audience.as_deref().unwrap_or(&self.name)
+    }
 }
 
 /// One server of an upstream.

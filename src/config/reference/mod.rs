@@ -14,6 +14,7 @@
 //! The tests here fail if a step was forgotten: the reader and this description are compared in both
 //! directions, each example is read, and the committed reference must be the generated one.
 
+mod acme;
 mod admin;
 mod clients;
 mod cors;

@@ -14,6 +14,8 @@ pub(super) const CLIENT_ID: &str = "[!-~]([ -~]{0,253}[!-~])?";
 pub(super) const UPSTREAM_NAME: &str = r"[^\x00-\x1f\x7f-\x9f]{1,255}";
 /// A text without control characters.
 pub(super) const LINE: &str = r"[^\x00-\x1f\x7f-\x9f]+";
+/// An address to write to (RFC 6068).
+pub(super) const MAILTO: &str = r"mailto:[^@?, \x00-\x1f\x7f-\x9f]+@[A-Za-z0-9.-]+";
 /// RFC 9110 §5.1.
 pub(super) const HEADER_NAME: &str = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 /// RFC 9110 §9.1, without lower case.
@@ -145,6 +147,11 @@ pub(super) fn dns_name() -> String {
     let label = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?";
     let last = "([A-Za-z_]|[0-9]+-*[A-Za-z_])([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?";
     format!(r"({label}\.)*{last}")
+}
+
+/// A DNS name that a certificate can have.
+pub(super) fn certificate_name() -> String {
+    dns_name().replace('_', "")
 }
 
 /// An address, or a range of them such as `10.0.0.0/8`.

@@ -165,7 +165,16 @@ pub(super) fn route() -> Table {
         .default_note("bodies are streamed")
         .example(r#""1MiB""#)
         .wrong("1048576"),
-        Key::flag("forward_token", false, "Sends the client's `Authorization` header to the upstream."),
+        Key::new(
+            "forward_token",
+            Kind::Either(vec![Kind::Flag, Kind::Choice(vec!["jwt"])]),
+            "What the upstream gets in place of the client's token. `false`: nothing. `true`: the client's `Authorization` \
+             header as it is. `\"jwt\"`: a signed JWT (RFC 9068) with the client, its scopes and the upstream as its \
+             audience, in `Authorization: Bearer`, or in the header of `token_header` without `Bearer`.",
+        )
+        .default(false)
+        .example(r#""jwt""#)
+        .wrong(r#""JWT""#),
         Key::flag(
             "allow_semicolon",
             false,
@@ -262,12 +271,12 @@ pub(super) fn route() -> Table {
         )
         .rule("A route has `scopes` or `any_scope`, not both.", at_most_one(&["scopes", "any_scope"]))
         .rule(
-            "A `public` route has no `mode`, `scopes`, `any_scope`, `audience` or `token_header`.",
+            "A `public` route has no `mode`, `scopes`, `any_scope`, `audience`, `token_header` or `forward_token = \"jwt\"`.",
             json!({
                 "if": { "properties": { "access": { "const": "public" } }, "required": ["access"] },
                 "then": { "properties": {
                     "mode": false, "scopes": false, "any_scope": false, "audience": false,
-                    "token_header": false,
+                    "token_header": false, "forward_token": { "type": "boolean" },
                 } },
             }),
         );

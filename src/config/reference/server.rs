@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::acme::acme;
 use super::key::{Key, Kind, Table};
 use super::pattern;
 use crate::config::settings::{limits, server as settings};
@@ -213,6 +214,7 @@ fn tls() -> Table {
         .default_note("no more certificates")
         .example(r#"[{ certificate = "tls/certificate.pem", key = "tls/key.pem" }]"#)
         .wrong(r#"["tls/certificate.pem"]"#),
+        Key::table("acme", acme()),
     ])
     .rule(
         "`certificate` and `key` go together.",

@@ -1,10 +1,12 @@
 //! `[token_service]`.
 
+use serde_json::json;
+
 use super::cors;
 use super::key::{Key, Kind, Table};
 use super::pattern;
 use super::registration::registration;
-use crate::config::settings::token_service as settings;
+use crate::config::settings::{jwt as jwt_settings, token_service as settings};
 use crate::gate::defaults;
 
 pub(super) fn token_service() -> Table {
@@ -106,6 +108,7 @@ pub(super) fn token_service() -> Table {
         .example(r#""any_route""#)
         .wrong(r#""all""#),
         Key::table("registration", registration()),
+        Key::table("jwt", jwt()),
     ])
 }
 
@@ -118,5 +121,53 @@ fn throttle() -> Table {
                 "The time in which they are counted, from the first of them.",
             ),
         ],
+    )
+}
+
+fn jwt() -> Table {
+    Table::new(
+        "[token_service.jwt]",
+        "How the JWTs of routes with `forward_token = \"jwt\"` are signed. The keys that verify them are at \
+         `/.well-known/jwks.json`, if a route asks for JWTs or the file has this table.",
+        "[token_service.jwt]\n§",
+    )
+    .keys([
+        Key::new(
+            "algorithm",
+            Kind::Choice(vec!["ES256", "EdDSA"]),
+            "The algorithm of the keys that the gateway makes. A change is a rotation: a key of the other kind is \
+             published, and signs after `publish_before`.",
+        )
+        .default(r#""ES256""#)
+        .example(r#""EdDSA""#)
+        .wrong(r#""RS256""#),
+        Key::duration(
+            &jwt_settings::LIFETIME,
+            "The longest lifetime of a JWT. No JWT expires later than the token that it stands for.",
+        ),
+        Key::duration(
+            &jwt_settings::ROTATE_EVERY,
+            "How long a key that the gateway has made signs. `tollgate keys rotate` replaces it earlier.",
+        ),
+        Key::duration(
+            &jwt_settings::PUBLISH_BEFORE,
+            "How long a new key is published before it signs, so that upstreams that keep the key set know it in time. \
+             At most half of `rotate_every`. Upstreams are told to keep the key set for a quarter of it.",
+        ),
+        Key::new(
+            "keys",
+            Kind::set(Kind::text("path of a PEM file", pattern::LINE)).not_empty(),
+            "Private keys in files, instead of keys that the gateway makes: P-256 or Ed25519, in PKCS #8. The first one \
+             signs, and all are published. Gateways on one shared store need the same files.",
+        )
+        .default_note("the gateway makes its keys and keeps them in `state_dir`")
+        .wrong_for_check(r#"["missing.pem"]"#),
+    ])
+    .rule(
+        "`keys` is never together with `algorithm`, `rotate_every` or `publish_before`.",
+        json!({
+            "if": { "required": ["keys"] },
+            "then": { "properties": { "algorithm": false, "rotate_every": false, "publish_before": false } },
+        }),
     )
 }

@@ -124,6 +124,15 @@ pub(super) fn upstream() -> Table {
             ))
             .example("{ percent = 10 }")
             .wrong("20"),
+            Key::new(
+                "jwt_audience",
+                Kind::text("1 to 255 bytes, no control characters", pattern::UPSTREAM_NAME),
+                "The `aud` claim of the JWTs that routes with `forward_token = \"jwt\"` send to this upstream. No two \
+                 upstreams that do not trust each other should have the same.",
+            )
+            .default_note("the name of the upstream")
+            .example(r#""https://orders.internal""#)
+            .wrong(r#""""#),
             Key::optional_number(&settings::MAX_IN_FLIGHT, "The most requests in flight. More are answered \
                 with 503, or wait in the queue.")
                 .default_note("no limit")

@@ -13,11 +13,12 @@ use super::*;
 use crate::{
     config::{
         Access, AccessLog, Balance, BodyLimit, CorsOrigins, Credentials, ExpectedStatus, IdentityHeader,
-        IdentityHeaders, Issuer, ListenerProtocol, Methods, Pattern, Probe, Protocol, RetryBudget,
-        ServerCertificate, UpstreamHost,
+        IdentityHeaders, Issuer, JwtKeys, ListenerProtocol, Methods, Pattern, Probe, Protocol, RetryBudget,
+        ServerCertificate, TokenForwarding, UpstreamHost,
     },
     gate::KeySource,
     oauth::certificate::Subject,
+    oauth::jose::SigningAlgorithm,
     oauth::scope::Requirement,
 };
 
@@ -126,8 +127,20 @@ fn everything_in_server_and_token_service_arrives() {
     assert_eq!(server.listen[1].position.line, 4);
     assert_eq!(server.threads, NonZeroUsize::new(2));
     assert!(server.state_dir.ends_with("kept") && server.state_dir.is_absolute());
-    assert!(matches!(&server.tls.certificate, ServerCertificate::Files(files) if files.len() == 2
-        && files[0].certificate.ends_with("cert.pem") && files[0].key.ends_with("key.pem")));
+    let ServerCertificate::Acme(acme, files) = &server.tls.certificate else { panic!("{:?}", server.tls) };
+    assert!(
+        files.len() == 2 && files[0].certificate.ends_with("cert.pem") && files[0].key.ends_with("key.pem")
+    );
+    assert_eq!(acme.directory, "https://localhost:14000/dir");
+    assert!(acme.directory_ca.as_ref().unwrap().ends_with("clients.pem"));
+    assert_eq!(
+        (&acme.contact[..], &acme.domains[..]),
+        (&["mailto:operators@example.com".to_owned()][..], &["api.example.com".to_owned()][..],)
+    );
+    let external = acme.external_account.as_ref().unwrap();
+    assert_eq!((&*external.kid, external.hmac_secret.expose()), ("kid-1", "AAECAwQFBgcICQoLDA0ODw"));
+    assert_eq!((acme.renew_percent_left, acme.max_orders_per_hour), (20, 5));
+    assert_eq!(acme.retry_after, SECOND * 60);
     assert!(server.tls.client_ca.as_ref().unwrap().ends_with("clients.pem"));
     assert_eq!(server.shutdown_grace, SECOND * 3);
     assert!(matches!(&server.access_log, AccessLog::File(path) if path.ends_with("access.log")));
@@ -154,6 +167,7 @@ fn everything_in_server_and_token_service_arrives() {
             "/.well-known/oauth-protected-resource",
             "/.well-known/oauth-protected-resource/tokens",
             "/register",
+            "/.well-known/jwks.json",
         ]
     );
     let registration = service.registration.as_ref().unwrap();
@@ -169,6 +183,10 @@ fn everything_in_server_and_token_service_arrives() {
     assert_eq!((token.max_uses.map(NonZeroU32::get), token.expires.is_some()), (Some(2), true));
     assert_eq!(registration.disabled_clients, ["reg_AAAAAAAAAAAAAAAAAAAAAA"]);
     assert_eq!(registration.removed_clients, ["reg_BBBBBBBBBBBBBBBBBBBBBB"]);
+    let jwt = service.jwt.as_ref().unwrap();
+    let (algorithm, day) = (SigningAlgorithm::EdDsa, SECOND * 86_400);
+    let generated = JwtKeys::Generated { algorithm, rotate_every: day * 7, publish_before: SECOND * 7_200 };
+    assert_eq!((&jwt.keys, jwt.lifetime), (&generated, SECOND * 60));
     assert_eq!(service.token_lifetime, SECOND * 120);
     assert_eq!((service.max_tokens.get(), service.max_tokens_per_client.get()), (1_000, 10));
     assert_eq!((service.throttle.failures.get(), service.throttle.per), (3, SECOND * 30));
@@ -274,7 +292,10 @@ fn everything_of_a_route_arrives() {
     assert_eq!((scopes.as_str(), audience.as_deref()), ("read write", Some("https://api.example.com")));
     assert_eq!(config.upstream_of(first).unwrap().name, "hello");
     assert_eq!(first.strip_prefix.as_deref(), Some("/v1"));
-    assert!(first.forward_token && first.allow_semicolon && first.allow_encoded_slash);
+    assert_eq!((first.forward_token, second.forward_token), (TokenForwarding::Jwt, TokenForwarding::Removed));
+    assert_eq!(config.upstream_of(first).unwrap().audience(), "https://hello.internal");
+    assert_eq!(config.upstream_of(second).unwrap().audience(), "plain");
+    assert!(first.allow_semicolon && first.allow_encoded_slash);
     assert!(first.allow_encoded_delimiters && first.allow_empty_segments && !first.map_response_urls);
     let consumer = IdentityHeader::Named("x-consumer".parse().unwrap());
     assert_eq!(first.identity_headers, IdentityHeaders { client_id: consumer, scope: IdentityHeader::Off });

@@ -1,4 +1,6 @@
 use crate::gate::defaults;
+#[cfg(feature = "gateway")]
+use crate::gate::jwt::JwtPolicy;
 use crate::gate::spec::client::ClientSpec;
 use crate::gate::spec::error::SpecError;
 #[cfg(feature = "gateway")]
@@ -33,6 +35,9 @@ pub struct GateSpec {
     pub public_origins: Vec<PublicOrigin>,
     /// The routes that accept a token that is restricted to a resource (RFC 8707).
     pub restricted_tokens: RestrictedTokens,
+    /// How JWTs for upstreams are signed, if any are.
+    #[cfg(feature = "gateway")]
+    pub(crate) jwt: Option<JwtPolicy>,
     /// The clients.
     pub clients: Vec<ClientSpec>,
     /// How clients register themselves. `None` lets none of them do so.
@@ -53,6 +58,8 @@ impl Default for GateSpec {
             throttle: ThrottlePolicy::default(),
             public_origins: Vec::new(),
             restricted_tokens: RestrictedTokens::default(),
+            #[cfg(feature = "gateway")]
+            jwt: None,
             clients: Vec::new(),
             #[cfg(feature = "gateway")]
             registration: None,

@@ -90,6 +90,9 @@ impl Keeper {
                 if let (Ok(Task::Absorb(_)), Some(record)) = (&task, &mut work.record) {
                     record.absorb(&work.gate);
                 }
+                if matches!(&task, Ok(Task::Absorb(_))) {
+                    shadow.absorb();
+                }
                 work.look();
                 shadow.look(task.is_ok());
                 match task {

@@ -168,7 +168,7 @@ fn the_gateways_own_credential_is_the_only_one() {
         let mut sent = vec!["host: h"];
         sent.extend(spoofed);
         assert_eq!(
-            upstream_sees(&sent, |outgoing| outgoing.rules = Some(&rules)),
+            upstream_sees(&sent, |outgoing| outgoing.rules = Some((&rules).into())),
             ours_and(&["x-api-key: s3cret"]),
             "{spoofed:?}"
         );
@@ -176,13 +176,13 @@ fn the_gateways_own_credential_is_the_only_one() {
     // Also one spelled oddly, and one that takes the place of the client's.
     let odd = setting("x_api_key", "s3cret");
     assert_eq!(
-        upstream_sees(&["host: h", "x-api-key: mine"], |outgoing| outgoing.rules = Some(&odd)),
+        upstream_sees(&["host: h", "x-api-key: mine"], |outgoing| outgoing.rules = Some((&odd).into())),
         ours_and(&["x_api_key: s3cret"])
     );
     let basic = setting("authorization", "Basic eDp5");
     assert_eq!(
         upstream_sees(&["host: h", "authorization: Bearer tg_abc"], |outgoing| {
-            outgoing.rules = Some(&basic);
+            outgoing.rules = Some((&basic).into());
         }),
         ours_and(&["authorization: Basic eDp5"])
     );
@@ -307,7 +307,7 @@ fn a_route_removes_sets_and_renames_headers() {
             outgoing.authorization = ClientAuthorization::Forward;
             outgoing.client_id = Some(&id);
             outgoing.client_scope = Some(&scope);
-            outgoing.rules = Some(&rules);
+            outgoing.rules = Some((&rules).into());
         }),
         ours_and(&["x-consumer: server", "x-tenant: 7"])
     );
@@ -322,7 +322,7 @@ fn a_removed_prefix_is_put_behind_those_of_trusted_proxies() {
         let seen = upstream_sees(&lines, |outgoing| {
             outgoing.peer_is_trusted = trusted;
             outgoing.prefix = prefix;
-            outgoing.rules = Some(&rules);
+            outgoing.rules = Some((&rules).into());
         });
         let of_prefix = seen.iter().filter_map(|line| line.strip_prefix("x-forwarded-prefix: "));
         of_prefix.map(str::to_owned).collect::<Vec<_>>()

@@ -156,6 +156,17 @@ fn a_second_import_shows_only_what_differs() {
 }
 
 #[test]
+fn json_may_write_characters_as_surrogates() {
+    let text = r#"{"openapi":"3.1.0","info":{"title":"Pets","version":"1"},"servers":[{"url":"http://10.0.0.1"}],
+        "tags":[{"name":"a","description":"\ud83d\ude00 \\ud83d \ud83d \ude00 \u00e9"}],
+        "paths":{"/a":{"get":{"tags":["\uD83D\uDE00"]}}}}"#;
+    let draft = openapi::import(text, &Options::default()).unwrap();
+    assert_eq!(draft.routes.len(), 1);
+    let cut = text.replace(r"\uD83D\uDE00", r"\uD83D");
+    assert!(openapi::import(&cut, &Options::default()).is_ok());
+}
+
+#[test]
 fn files_that_are_not_descriptions_are_refused_with_the_reason() {
     let error = |text: &str| openapi::import(text, &Options::default()).unwrap_err().to_string();
     assert_eq!(

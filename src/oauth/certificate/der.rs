@@ -13,6 +13,10 @@ pub(super) mod tag {
     pub(in super::super) const PRINTABLE_STRING: u8 = 0x13;
     pub(in super::super) const TELETEX_STRING: u8 = 0x14;
     pub(in super::super) const IA5_STRING: u8 = 0x16;
+    #[cfg(feature = "gateway")]
+    pub(in super::super) const UTC_TIME: u8 = 0x17;
+    #[cfg(feature = "gateway")]
+    pub(in super::super) const GENERALIZED_TIME: u8 = 0x18;
     pub(in super::super) const VISIBLE_STRING: u8 = 0x1a;
     pub(in super::super) const UNIVERSAL_STRING: u8 = 0x1c;
     pub(in super::super) const BMP_STRING: u8 = 0x1e;

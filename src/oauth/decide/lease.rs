@@ -1,5 +1,6 @@
 //! The lease of a request that the gateway forwards, and whose request it is.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::{Kind, Permit, Possession, RouteDemand, check};
@@ -23,11 +24,21 @@ struct Leased {
 }
 
 /// The client of a request, and the scopes of its token. One value is used for one request after the other.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Identity {
     client: String,
     scope: String,
     known: bool,
+    /// The value of `Authorization` for the upstream. It is set on routes that send a JWT, and read there alone.
+    authorization: String,
+}
+
+/// Without the JWT, which is as good as a token.
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Identity");
+        shown.field("client", &self.client()).field("scope", &self.scope()).finish_non_exhaustive()
+    }
 }
 
 impl Identity {
@@ -39,6 +50,17 @@ impl Identity {
     /// Returns the scopes of the token, or `None` if it has none.
     pub(crate) fn scope(&self) -> Option<&str> {
         (self.known && !self.scope.is_empty()).then_some(&*self.scope)
+    }
+
+    /// Returns `Bearer` and the JWT for the upstream, on a route that sends one.
+    pub(crate) fn authorization(&self) -> &str {
+        &self.authorization
+    }
+
+    /// Sets the JWT for the upstream, with `Bearer` before it.
+    pub(crate) fn set_authorization(&mut self, authorization: &str) {
+        self.authorization.clear();
+        self.authorization.push_str(authorization);
     }
 
     /// Forgets the client, for a public route.

@@ -12,6 +12,9 @@ pub(crate) const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-
 /// The path of the metadata of the protected resource (RFC 9728 §3).
 pub(crate) const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 
+/// The path of the keys that verify the JWTs of the gate (RFC 7517 §5).
+pub(crate) const KEY_SET: &str = "/.well-known/jwks.json";
+
 /// The contents of the documents.
 #[derive(Debug, Clone)]
 pub(crate) struct Metadata {
@@ -35,6 +38,8 @@ pub(crate) struct Metadata {
     pub dpop_algorithms: Vec<&'static str>,
     /// Whether there are certificate-bound tokens (RFC 8705 §3.3).
     pub certificate_bound_tokens: bool,
+    /// Whether there are keys at [`KEY_SET`].
+    pub key_set: bool,
 }
 
 impl Metadata {
@@ -61,6 +66,9 @@ impl Metadata {
             // array. "none" is the registered type that returns nothing.
             "response_types_supported": ["none"],
         });
+        if self.key_set {
+            document["jwks_uri"] = json!(url(KEY_SET));
+        }
         if !self.signing_algorithms.is_empty() {
             for endpoint in ["token", "introspection", "revocation"] {
                 let name = format!("{endpoint}_endpoint_auth_signing_alg_values_supported");

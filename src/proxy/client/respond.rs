@@ -186,7 +186,7 @@ impl<I: Socket> Client<I> {
             self.close();
         }
         let (Parts { status, headers, .. }, body) = response::split(response);
-        let bodiless = status == StatusCode::NO_CONTENT;
+        let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let out = self.out();
         write_status_line(out, status, status.canonical_reason().unwrap_or("Unknown").as_bytes());
         for (name, value) in &headers {

@@ -29,7 +29,7 @@ fn builtin_index(endpoint: Option<Endpoint>) -> usize {
         Some(Endpoint::Token) => 0,
         Some(Endpoint::Introspection) => 1,
         Some(Endpoint::Revocation) => 2,
-        Some(Endpoint::AuthorizationServer | Endpoint::ProtectedResource) => 3,
+        Some(Endpoint::AuthorizationServer | Endpoint::ProtectedResource | Endpoint::KeySet) => 3,
         Some(Endpoint::Registration) => 4,
         None => 5,
     }

@@ -14,7 +14,7 @@ pub(super) fn endpoint_name(endpoint: Endpoint) -> Option<EndpointName> {
         Endpoint::Introspection => Some(EndpointName::Introspection),
         Endpoint::Revocation => Some(EndpointName::Revocation),
         Endpoint::Registration => Some(EndpointName::Registration),
-        Endpoint::AuthorizationServer | Endpoint::ProtectedResource => None,
+        Endpoint::AuthorizationServer | Endpoint::ProtectedResource | Endpoint::KeySet => None,
     }
 }
 

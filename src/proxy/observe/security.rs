@@ -112,7 +112,7 @@ fn name(endpoint: Endpoint) -> &'static str {
         Endpoint::Token => "(token)",
         Endpoint::Introspection => "(introspection)",
         Endpoint::Revocation => "(revocation)",
-        Endpoint::AuthorizationServer | Endpoint::ProtectedResource => "(metadata)",
+        Endpoint::AuthorizationServer | Endpoint::ProtectedResource | Endpoint::KeySet => "(metadata)",
         Endpoint::Registration => "(registration)",
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct ShadowAccess {
     pub(crate) header: Option<HeaderName>,
     /// Whether the client's token is sent upstream.
     pub(crate) forward_token: bool,
+    /// The audience of the JWT that the upstream gets in place of a valid token, if it gets one.
+    pub(crate) jwt_for: Option<Arc<str>>,
     /// The changes of the headers of a refused request. The credentials of the upstream are not among them.
     pub(crate) rules: Option<Arc<RequestRules>>,
     /// The same, for a request whose token header has something that the gateway has not issued: it goes on.

@@ -28,12 +28,12 @@ pub(in crate::proxy) fn lease<V: RequestView>(
 ) -> Result<Lease, Undecided> {
     let RequestContext { request, client, answers, .. } = *context;
     let evidence = Evidence { certificate: client.verified_certificate(), target: Some(target) };
-    let demand = &shadow.demand;
+    let (demand, jwt_for) = (&shadow.demand, shadow.jwt_for.as_ref());
     let judged = match &shadow.header {
-        None => gate.lease_in_shadow(&CredentialsOf(request), demand, &evidence, identity, answers),
+        None => gate.lease_in_shadow(&CredentialsOf(request), demand, &evidence, identity, answers, jwt_for),
         Some(header) => {
             let credentials = CredentialsIn::new(request, header);
-            gate.lease_in_shadow(&credentials, demand, &evidence, identity, answers)
+            gate.lease_in_shadow(&credentials, demand, &evidence, identity, answers, jwt_for)
         }
     };
     let (lease, denial) = match judged {

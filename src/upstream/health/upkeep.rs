@@ -85,6 +85,9 @@ async fn probe_periodically(upstream: Arc<Upstream>, server: Arc<Server>, check:
         if matches!(&outcome, Err(ProbeError::Connect(error)) if is_local_fault(error)) {
             continue;
         }
+        if let Err(error) = &outcome {
+            upstream.record_failed_probe(&server, error);
+        }
         let change = server.state.health.record(outcome.is_ok(), check.thresholds);
         if change == Some(Change::Healthy) {
             upstream.readmit(&server);

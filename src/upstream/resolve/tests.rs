@@ -38,8 +38,10 @@ async fn addresses_are_rotated_and_demoted_ones_come_last() {
 }
 
 #[tokio::test]
-async fn a_name_is_not_connected_to_at_a_link_local_address() {
-    for ip in ["169.254.169.254", "::ffff:169.254.169.254", "fe80::1"] {
+async fn a_name_is_not_connected_to_at_an_address_with_credentials() {
+    for ip in
+        ["169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "fe80::1", "100.100.100.200"]
+    {
         let resolver = resolver_with(&[SocketAddr::new(ip.parse().unwrap(), 80)]);
         let error = resolver.connect(Duration::from_secs(1)).await.err().unwrap();
         assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{ip}: {error}");

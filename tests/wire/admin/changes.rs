@@ -323,3 +323,51 @@ fn questions_have_no_effect() {
     );
     large.problem(413);
 }
+
+#[test]
+fn a_damaged_draft_is_listed_and_discarded() {
+    let admin = Admin::start("");
+    let api = Api::of(&admin, "writer");
+    let (draft, _) = api.draft(&json!([scope("mine")]));
+    assert_eq!(api.get("/drafts/damaged"), json!({ "ids": [] }));
+    let drafts = admin.fixture.gateway.dir().join("state/admin/drafts");
+    std::fs::write(drafts.join("00000000000000ff.json"), "{").expect("a damaged draft");
+    assert_eq!(Api::of(&admin, "reader").get("/drafts/damaged"), json!({ "ids": ["00000000000000ff"] }));
+    assert_eq!(api.get("/drafts")["items"].as_array().map(Vec::len), Some(1), "{draft}");
+    let discard =
+        |api: &Api<'_>| api.ask("DELETE", "/drafts/00000000000000ff", &["If-Match: \"0\""], &Value::Null);
+    discard(&Api::of(&admin, "reader")).problem(403);
+    discard(&api).status(204);
+    discard(&api).problem(404);
+    assert_eq!(api.get("/drafts/damaged"), json!({ "ids": [] }));
+    // A good one is not discarded without its revision.
+    assert_eq!(kind(&api.ask("DELETE", &draft, &["If-Match: \"0\""], &Value::Null)), "changed-meanwhile");
+}
+
+#[test]
+fn credentials_stay_hidden_and_can_be_kept_in_a_change() {
+    let admin = Admin::start_with("", |config| {
+        config.table("[upstreams.shop]\nservers = [\"http://127.0.0.1:9\"]\ncredentials = { header = \"X-Key\", value = \"sesame\" }")
+    });
+    let api = Api::of(&admin, "writer");
+    let (draft, _) = api.draft(&json!([scope("mine")]));
+    let text = api.get(&format!("{draft}/text")).to_string();
+    let hidden = text
+        .split("X-Key")
+        .nth(1)
+        .and_then(|text| text.split("hidden:").nth(1))
+        .expect("a placeholder")
+        .chars()
+        .take(32)
+        .collect::<String>();
+    assert!(!text.contains("sesame"), "{text}");
+    let change = |value: &str| {
+        let settings = json!({ "credentials": { "header": "X-Other", "value": value } });
+        let operation = json!({ "op": "upstream_set", "name": "shop", "settings": settings });
+        api.post("/changes", &json!({ "comment": "x", "operations": [operation] }))
+    };
+    assert_eq!(kind(&change("hidden:00000000000000000000000000000000")), "conflict");
+    change(&format!("hidden:{hidden}")).status(201);
+    let file = std::fs::read_to_string(admin.fixture.gateway.dir().join("gateway.toml")).expect("the file");
+    assert!(file.contains("credentials = { header = \"X-Other\", value = \"sesame\" }"), "{file}");
+}

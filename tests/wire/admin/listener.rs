@@ -1,7 +1,7 @@
 //! The listener and the data plane are separate: no request reaches the other one.
 
 use super::Admin;
-use crate::support::{Fixture, Gateway, TestResponse, get, raw, run};
+use crate::support::{Fixture, Gateway, Next, TestResponse, get, raw, run};
 use std::fs;
 
 #[test]
@@ -20,6 +20,21 @@ fn the_cookie_of_the_console_does_not_go_upstream() {
     assert_eq!(sent("host", &["Cookie: a=1; __Host-tollgate_admin_9465=secret; b=2"]), "a=1; b=2");
     assert_eq!(sent("two", &["cookie: tollgate_admin_1=secret", "COOKIE: c=3"]), "c=3");
     assert!(!fixture.upstream.saw("secret"));
+}
+
+#[test]
+fn an_upstream_cannot_set_the_cookie_of_a_console() {
+    let fixture = Fixture::start(|config| config);
+    fixture.upstream.on_bytes(
+        "/public/cookies",
+        Next::KeepAlive,
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nSet-Cookie: a=1\r\nSet-Cookie: tollgate_admin_9465=x; Path=/\r\n\
+         SET-COOKIE: __Host-tollgate_admin_1=; Max-Age=0\r\nSet-Cookie: =tollgate_admin_9465=x\r\nSet-Cookie: b=2\r\n\r\n",
+    );
+    let bearer = fixture.bearer("server", "read");
+    let response = fixture.raw(get("/public/cookies", &[&bearer]));
+    response.status(200);
+    assert_eq!(response.all("set-cookie"), ["a=1", "b=2"], "{response}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod figures;
 mod guard;
 mod listener;
 mod sessions;
+mod shadow;
 
 use crate::support::{Config, Fixture, TestResponse, get, raw};
 use std::net::SocketAddr;

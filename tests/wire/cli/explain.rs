@@ -172,4 +172,19 @@ fn a_change_that_widens_access_fails_a_review() {
     assert!(narrowed.contains(&lost), "{narrowed:?}");
     assert!(narrowed.iter().all(|change| change["widens"] == false), "{narrowed:?}");
     run_err(dir, 2, &["diff", "nosuch.toml"]);
+
+    // A key that is read at the start only, and a limit of the whole gateway.
+    let other = before.replacen("threads = 1", "threads = 2", 1) + "\n[server.limits]\nmax_headers = 50\n";
+    assert_ne!(other, before);
+    std::fs::write(dir.join("other.toml"), other).expect("other.toml");
+    assert_eq!(
+        run_ok(dir, &["diff", "before.toml", "other.toml"]),
+        "- the gateway has other terms: 50 header fields instead of 100 header fields\n\
+         ! server.threads takes effect only after a restart\n"
+    );
+    let changes = json(dir, &["diff", "before.toml", "other.toml", "--json"]);
+    assert_eq!(
+        (&changes[0]["change"], &changes[1]["key"]),
+        (&"gateway_terms_changed".into(), &"server.threads".into())
+    );
 }

@@ -68,6 +68,17 @@ pub(in crate::admin::console) async fn discard(Form { visit, fields }: Form) -> 
     go_to("/changes")
 }
 
+/// Discards a draft that cannot be read.
+pub(in crate::admin::console) async fn discard_damaged(Form { visit, fields }: Form) -> Answer {
+    visit.user.require(Role::Editor)?;
+    let id = DraftId::parse(fields.value("draft"));
+    let id = id.ok_or_else(|| Problem::not_found("there is no such draft"))?;
+    // If the draft can be read after all, this is not its revision, so that it stays.
+    visit.change(move |changes, actor| changes.discard(actor, &id, 0)).await.map_err(problem)?;
+    visit.notify(Notice::new(Tone::Good, "The changes are discarded."));
+    go_to("/changes")
+}
+
 /// Rebases the draft on the current file.
 pub(in crate::admin::console) async fn rebase(Form { visit, fields }: Form) -> Answer {
     let (id, revision) = named(&visit, &fields)?;
@@ -75,11 +86,11 @@ pub(in crate::admin::console) async fn rebase(Form { visit, fields }: Form) -> A
     match rebased {
         Ok(_) => visit.notify(Notice::new(
             Tone::Good,
-            "The changes are now on the file of now: look at what they grant again.",
+            "Your changes now apply to the current file. Look at what they grant again.",
         )),
         Err(ChangeError::Conflict(index, conflict)) => {
             let text = format!(
-                "Change {} cannot be made on the file of now: {conflict}. Undo it, or discard all.",
+                "Operation {} cannot be applied to the current file: {conflict}. Undo it, or discard all changes.",
                 index + 1
             );
             visit.notify(Notice::new(Tone::Bad, text));
@@ -178,6 +189,7 @@ async fn page(
             wording::relative(moment(other.changed), now)
         ),
     });
+    let damaged = visit.change(|changes, _| changes.damaged_drafts()).await.unwrap_or_default();
     let mut page = ChangesPage {
         errors,
         draft: named.to_owned(),
@@ -195,6 +207,7 @@ async fn page(
         comment: comment.to_owned(),
         windows: WINDOWS.into_iter().map(|(value, text)| Choice::new(value, text, value == window)).collect(),
         others: others.collect(),
+        damaged: damaged.iter().map(ToString::to_string).collect(),
         frame: visit.frame(Section::Changes, "Changes"),
     };
     if let Some(draft) = draft {
@@ -234,8 +247,8 @@ async fn show_draft(visit: &Visit, page: &mut ChangesPage, draft: Draft) -> Resu
     match preview.await {
         Ok((preview, diff)) => show_preview(visit, page, preview, &diff),
         Err(ChangeError::Conflict(index, conflict)) => {
-            page.problems = vec![format!("Change {}: {conflict}", index + 1)];
-            page.blocked = Some("Undo the change that cannot be made any more.".to_owned());
+            page.problems = vec![format!("Operation {}: {conflict}", index + 1)];
+            page.blocked = Some("Undo the operation that can no longer be applied.".to_owned());
         }
         Err(error) => return Err(problem(error)),
     }
@@ -245,10 +258,10 @@ async fn show_draft(visit: &Visit, page: &mut ChangesPage, draft: Draft) -> Resu
 fn show_preview(visit: &Visit, page: &mut ChangesPage, preview: Preview, diff: &str) {
     if preview.stale {
         page.stale = Some(
-            "The file was changed after you began. Below is what your changes would do to the file of now."
+            "The file was changed after you began. This page shows the effect of your changes on the current file."
                 .to_owned(),
         );
-        page.blocked.get_or_insert_with(|| "Apply your changes to the file of now first.".to_owned());
+        page.blocked.get_or_insert_with(|| "Apply your changes to the current file first.".to_owned());
     }
     if !preview.owner_only.is_empty() && visit.user.role < Role::Owner {
         page.owner_only = preview.owner_only.iter().map(ToString::to_string).collect();

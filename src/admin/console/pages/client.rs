@@ -60,7 +60,7 @@ fn page(visit: &Visit, status: StatusCode, config: &Config, client: &Client, err
         held_scopes: client.scopes.iter().map(str::to_owned).collect(),
         token_lifetime: ShownDuration(client.token_lifetime).to_string(),
         token_lifetime_hint: format!(
-            "Empty: the profile's, {}.",
+            "If it is empty, tokens live as long as [token_service] says: {}.",
             ShownDuration(config.token_service.token_lifetime)
         ),
         rate_limit: client.rate_limit.map(|rate| rate.to_string()).unwrap_or_default(),

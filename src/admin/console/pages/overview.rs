@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::history::{when, who};
 use super::routes::name as route_name;
 use super::shadow::share;
-use super::upstreams::server_states;
+use super::upstreams::{ServerStateShown, server_states};
 use crate::admin::console::series::{Point, Span};
 use crate::admin::console::view::chart::{Chart, stacked};
 use crate::admin::console::view::frame::Section;
@@ -54,6 +54,12 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
     });
     let page = OverviewPage {
         cards: cards(&visit),
+        // Timing costs something, so requests are timed only if something needs it.
+        note: if is_timed() {
+            ""
+        } else {
+            "Latencies are measured if [metrics] or the access log is configured."
+        },
         spans: Span::ALL.into_iter().map(|other| link(other, span)).collect(),
         legend: legend.collect(),
         chart: chart(format!("Requests per second by verdict, {}", title(span)), &points, span, 150),
@@ -86,11 +92,10 @@ fn cards(visit: &Visit) -> Vec<Card> {
     let (issued, not_issued) = series.issued();
     let gate = visit.admin.gate();
     let card = |figure: String, what: &str| Card { figure, what: what.to_owned() };
-    let timed = if is_timed() { "" } else { " (needs metrics or the access log)" };
     vec![
         card(wording::per_second(all, MINUTE), "requests/s, last minute"),
         card(wording::percent(refused, all), "refused, last minute"),
-        card(latency(0.5), &format!("p50 latency{timed}")),
+        card(latency(0.5), "p50 latency"),
         card(format!("{} · {}", latency(0.95), latency(0.99)), "p95 · p99"),
         card(grouped(gate.tokens_live()), "live tokens"),
         card(grouped(issued), "tokens issued, last minute"),
@@ -148,13 +153,25 @@ fn upstreams(visit: &Visit) -> Vec<UpstreamLine> {
             anchor: format!("upstream-{at}"),
             name: upstream.name.clone(),
             state: Badge::new(tone, format!("{up} of {} up", states.len())),
-            detail: states
-                .iter()
-                .find(|state| !state.is_up)
-                .map_or(String::new(), |state| format!("{}: {}", state.server, state.badge.text)),
+            detail: worst(&states),
         }
     });
     lines.take(MOST).collect()
+}
+
+/// Describes a server that is not up, or else the last fault of the servers.
+fn worst(states: &[ServerStateShown]) -> String {
+    let down = states.iter().find(|state| !state.is_up);
+    let last = || states.iter().filter(|state| state.fault.is_some());
+    let last = || last().min_by_key(|state| state.fault.as_ref().map(|(_, ago)| *ago));
+    match (down, last()) {
+        (Some(state), _) => match state.fault() {
+            fault if fault.is_empty() => format!("{}: {}", state.server, state.badge.text),
+            fault => format!("{}: {fault}", state.server),
+        },
+        (None, Some(state)) => format!("last fault: {}: {}", state.server, state.fault()),
+        (None, None) => String::new(),
+    }
 }
 
 fn shadow(visit: &Visit) -> Vec<ShadowedRoute> {

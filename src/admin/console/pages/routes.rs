@@ -1,7 +1,5 @@
 //! The matrix of routes and clients, and the page of one route.
 
-use serde_json::{Value as Json, json};
-
 use crate::access::describe;
 use crate::access::expect;
 use crate::access::matrix::{Row, matrix as access_matrix};
@@ -15,6 +13,8 @@ use crate::admin::console::visit::{Answer, Form, Visit, go_to};
 use crate::admin::console::wording;
 use crate::admin::console::workspace::problem;
 use crate::admin::problem::Problem;
+use crate::change::operation::Operation;
+use crate::change::routes::RouteAddress;
 use crate::config::{Access, Config, Methods, Mode, Role, Route};
 
 /// The maximum number of clients as columns and of routes as rows. More do not fit on a page.
@@ -51,7 +51,7 @@ pub(in crate::admin::console) async fn matrix(visit: Visit) -> Answer {
 fn row(config: &Config, row: &Row<'_>) -> RouteRow {
     let route = row.route;
     RouteRow {
-        url: format!("/routes/show?route={}", wording::encode(&route.label())),
+        url: url(&route.label()),
         name: name(route),
         upstream: describe::upstream(config, route).to_owned(),
         mode: mode(route),
@@ -114,10 +114,16 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
         place,
         text,
         key: route.label(),
+        edit: format!("/routes/edit?route={}", wording::encode(&route.label())),
         switch: switch(&config, route),
         frame: visit.frame(Section::Routes, name(route)),
     };
     visit.page(&page)
+}
+
+/// Returns the address of the page of a route.
+pub(super) fn url(label: &str) -> String {
+    format!("/routes/show?route={}", wording::encode(label))
 }
 
 /// Returns the methods and the pattern of a route.
@@ -141,18 +147,18 @@ fn switch(config: &Config, route: &Route) -> Option<ModeSwitch> {
         (Access::Public, _) => None,
         (Access::Token { .. }, Mode::Shadow) => Some(ModeSwitch {
             mode: "enforce",
-            label: "Enforce in changes",
-            note: "Requests without a good token are refused from the commit on. The page Shadow says who they are."
+            label: "Add enforcement to changes",
+            note: "After the commit, requests without a good token are refused. The page Shadow lists their callers."
                 .to_owned(),
         }),
         (Access::Token { .. }, Mode::Enforce) => {
             let credentials = config.upstream_of(route).is_some_and(|upstream| upstream.credentials.is_some());
             let note = if credentials {
-                "In shadow mode everybody reaches the upstream, but its credentials are sent with good tokens only."
+                "In shadow mode, every caller reaches the upstream. Its credentials are sent only with good tokens."
             } else {
-                "In shadow mode everybody reaches the upstream, with a token or without, and who would be refused is recorded."
+                "In shadow mode, every caller reaches the upstream, and callers that would be refused are recorded."
             };
-            Some(ModeSwitch { mode: "shadow", label: "Move to shadow in changes", note: note.to_owned() })
+            Some(ModeSwitch { mode: "shadow", label: "Add shadow mode to changes", note: note.to_owned() })
         }
     }
 }
@@ -207,8 +213,10 @@ pub(in crate::admin::console) async fn set_mode(Form { visit, fields }: Form) ->
     visit.user.require(Role::Editor)?;
     let planned = visit.planned().await;
     let route = find(&planned, fields.value("route"))?;
-    let operation = json!({ "op": "route_mode", "route": address(route), "mode": fields.value("mode") });
-    visit.add_and_notify(&format!("Mode of {}", name(route)), vec![operation]).await.map_err(problem)?;
+    let mode = Mode::ALL.into_iter().find(|(name, _)| *name == fields.value("mode"));
+    let (_, mode) = mode.ok_or_else(|| Problem::bad_request("`mode` is `enforce` or `shadow`"))?;
+    let operation = Operation::RouteMode { route: RouteAddress::of_route(route), mode };
+    visit.add_operations(&format!("Mode of {}", name(route)), vec![operation]).await.map_err(problem)?;
     go_to("/changes")
 }
 
@@ -217,8 +225,8 @@ pub(in crate::admin::console) async fn remove(Form { visit, fields }: Form) -> A
     visit.user.require(Role::Editor)?;
     let planned = visit.planned().await;
     let route = find(&planned, fields.value("route"))?;
-    let operation = json!({ "op": "route_remove", "route": address(route) });
-    visit.add_and_notify(&format!("Remove {}", name(route)), vec![operation]).await.map_err(problem)?;
+    let operation = Operation::RouteRemove { route: RouteAddress::of_route(route) };
+    visit.add_operations(&format!("Remove {}", name(route)), vec![operation]).await.map_err(problem)?;
     go_to("/changes")
 }
 
@@ -226,15 +234,4 @@ pub(in crate::admin::console) async fn remove(Form { visit, fields }: Form) -> A
 pub(super) fn find<'c>(config: &'c Config, wanted: &str) -> Result<&'c Route, Problem> {
     let route = config.routes.iter().find(|route| route.label() == wanted);
     route.ok_or_else(|| Problem::not_found("there is no such route"))
-}
-
-/// Returns the members that name a route in an operation.
-fn address(route: &Route) -> Json {
-    let methods: Vec<&str> = match &route.methods {
-        Methods::All => Vec::new(),
-        Methods::Only(methods) => methods.iter().map(http::Method::as_str).collect(),
-    };
-    let hosts: Vec<String> = route.hosts.iter().map(ToString::to_string).collect();
-    let kind = if route.path.is_prefix() { "prefix" } else { "path" };
-    json!({ "hosts": hosts, kind: route.path.as_str(), "methods": methods })
 }

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde_json::{Value as Json, json};
-
-use super::routes::name as route_name;
+use super::routes::{name as route_name, url as route_url};
 use super::sign_in::sentence;
 use crate::admin::console::view::frame::Section;
 use crate::admin::console::view::parts::{Badge, Link, Tone};
@@ -13,6 +11,7 @@ use crate::admin::console::visit::{Answer, Form, Visit, go_to};
 use crate::admin::console::wording;
 use crate::admin::console::workspace::problem;
 use crate::admin::problem::Problem;
+use crate::change::proposals::operations;
 use crate::config::{Config, Role, grouped};
 use crate::shadow::{CallerSummary, Proposal, RouteSummary, Summary, Who, proposals};
 
@@ -41,10 +40,12 @@ pub(in crate::admin::console) async fn propose(Form { visit, fields }: Form) -> 
     let config = visit.config();
     let (_, proposals, _) = learned(&visit, &config);
     let wanted = fields.value("proposal");
-    let operation = proposals.iter().find(|proposal| proposal.to_string() == wanted).and_then(operation);
-    let operation =
-        operation.ok_or_else(|| Problem::not_found("this proposal no longer applies: reload the page"))?;
-    visit.add_and_notify("Proposals of shadow mode", vec![operation]).await.map_err(problem)?;
+    let proposal = proposals.iter().find(|proposal| proposal.to_string() == wanted);
+    let operations = proposal.map(|proposal| operations(proposal, &config)).unwrap_or_default();
+    if operations.is_empty() {
+        return Err(Problem::not_found("this proposal no longer applies: reload the page"));
+    }
+    visit.add_operations("Proposals of shadow mode", operations).await.map_err(problem)?;
     go_to("/shadow")
 }
 
@@ -53,28 +54,6 @@ fn learned(visit: &Visit, config: &Config) -> (Summary, Vec<Proposal>, Duration)
     let summary = Summary::of(&visit.admin.proxy().rules().learned, config, now);
     let proposals = proposals(&summary, config, now.as_secs());
     (summary, proposals, now)
-}
-
-/// Returns the operation for a proposal, or `None` if a person has to decide first.
-fn operation(proposal: &Proposal) -> Option<Json> {
-    match proposal {
-        Proposal::AddScopes { client, scopes, .. } => {
-            Some(json!({ "op": "client_scopes", "id": client, "scopes": { "add": scopes } }))
-        }
-        Proposal::AddDefaultScopes { client, scopes, .. } => {
-            Some(json!({ "op": "client_default_scopes", "id": client, "scopes": { "add": scopes } }))
-        }
-        Proposal::AddAudience { client, audience, .. } => {
-            Some(json!({ "op": "client_audiences", "id": client, "audiences": { "add": [audience] } }))
-        }
-        Proposal::RemoveScopes { client, scopes } => {
-            Some(json!({ "op": "client_scopes", "id": client, "scopes": { "remove": scopes } }))
-        }
-        Proposal::ChooseScope { .. }
-        | Proposal::RequestAudience { .. }
-        | Proposal::NewClient { .. }
-        | Proposal::Enforce { .. } => None,
-    }
 }
 
 fn route(config: &Config, learned: &RouteSummary, proposals: &[Proposal], now: Duration) -> ShadowRoute {
@@ -86,7 +65,7 @@ fn route(config: &Config, learned: &RouteSummary, proposals: &[Proposal], now: D
         route.and_then(|route| config.upstream_of(route)).is_some_and(|up| up.credentials.is_some());
     ShadowRoute {
         anchor: format!("route-{}", learned.index),
-        url: format!("/routes/show?route={}", wording::encode(&learned.route)),
+        url: route_url(&learned.route),
         name: route.map_or_else(|| learned.route.clone(), route_name),
         key: learned.route.clone(),
         state: if is_ready { Badge::new(Tone::Good, "ready") } else { Badge::new(Tone::Warn, "in shadow") },
@@ -111,7 +90,11 @@ fn route(config: &Config, learned: &RouteSummary, proposals: &[Proposal], now: D
         } else {
             "Nobody would be refused.".to_owned()
         },
-        callers: waiting.into_iter().take(MOST).map(|one| caller(learned, one, proposals, now)).collect(),
+        callers: waiting
+            .into_iter()
+            .take(MOST)
+            .map(|one| caller(config, learned, one, proposals, now))
+            .collect(),
         is_ready,
     }
 }
@@ -125,7 +108,13 @@ fn requests(count: u64) -> String {
     wording::count(count, "request")
 }
 
-fn caller(learned: &RouteSummary, caller: &CallerSummary, proposals: &[Proposal], now: Duration) -> Caller {
+fn caller(
+    config: &Config,
+    learned: &RouteSummary,
+    caller: &CallerSummary,
+    proposals: &[Proposal],
+    now: Duration,
+) -> Caller {
     let proposal = proposals.iter().find(|proposal| is_about(proposal, &learned.route, &caller.who));
     let reasons: Vec<String> = caller.refused.iter().map(|(reason, _)| wording::words(reason)).collect();
     let at = UNIX_EPOCH + now;
@@ -146,7 +135,9 @@ fn caller(learned: &RouteSummary, caller: &CallerSummary, proposals: &[Proposal]
             (None, Who::Client(_)) => "Its next token will pass.".to_owned(),
             (None, _) => "Too many callers to tell apart: look at the access log.".to_owned(),
         },
-        propose: proposal.filter(|proposal| operation(proposal).is_some()).map(ToString::to_string),
+        propose: proposal
+            .filter(|proposal| !operations(proposal, config).is_empty())
+            .map(ToString::to_string),
         link: proposal.and_then(link),
     }
 }

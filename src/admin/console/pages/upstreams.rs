@@ -1,20 +1,14 @@
 //! The upstreams, and the state of their servers.
 
-use http::StatusCode;
-use serde_json::json;
+use std::time::Duration;
 
-use super::sign_in::sentence;
 use crate::admin::console::view::edits::{ServerRow, UpstreamCard, UpstreamsPage};
-use crate::admin::console::view::form::Errors;
 use crate::admin::console::view::frame::Section;
 use crate::admin::console::view::parts::{Badge, Tone};
-use crate::admin::console::visit::{Answer, Form, Visit, go_to};
+use crate::admin::console::visit::{Answer, Visit};
 use crate::admin::console::wording;
-use crate::admin::console::workspace::problem;
-use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
-use crate::change::error::ChangeError;
-use crate::config::{Balance, Config, Probe, Protocol, Role, ShownDuration, Upstream};
+use crate::config::{Balance, Config, Probe, Protocol, ShownDuration, Upstream};
 use crate::upstream::ejection::Phase;
 
 /// The state of one server.
@@ -23,24 +17,27 @@ pub(super) struct ServerStateShown {
     pub(super) server: String,
     pub(super) is_up: bool,
     pub(super) badge: Badge,
+    /// The last fault, and how long ago it was.
+    pub(super) fault: Option<(Box<str>, Duration)>,
+}
+
+impl ServerStateShown {
+    /// Describes the last fault; empty if there was none.
+    pub(super) fn fault(&self) -> String {
+        let describe = |(text, ago): &(Box<str>, Duration)| format!("{text}, {} ago", wording::rough(*ago));
+        self.fault.as_ref().map(describe).unwrap_or_default()
+    }
 }
 
 /// Shows the page.
 pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
-    page(&visit, StatusCode::OK, Errors::default(), "", "").await
-}
-
-async fn page(visit: &Visit, status: StatusCode, errors: Errors, name: &str, servers: &str) -> Answer {
     let config = visit.planned().await;
-    let cards = config.upstreams.iter().enumerate().map(|(at, upstream)| card(visit, &config, at, upstream));
+    let cards = config.upstreams.iter().enumerate().map(|(at, upstream)| card(&visit, &config, at, upstream));
     let page = UpstreamsPage {
         upstreams: cards.collect(),
-        errors,
-        name: name.to_owned(),
-        servers: servers.to_owned(),
         frame: visit.live_frame(Section::Upstreams, "Upstreams"),
     };
-    visit.page_with(status, &page)
+    visit.page(&page)
 }
 
 fn card(visit: &Visit, config: &Config, at: usize, upstream: &Upstream) -> UpstreamCard {
@@ -61,11 +58,10 @@ fn card(visit: &Visit, config: &Config, at: usize, upstream: &Upstream) -> Upstr
         detail: detail(upstream),
         servers: states
             .into_iter()
-            .map(|state| ServerRow { url: state.server, state: state.badge })
+            .map(|state| ServerRow { fault: state.fault(), url: state.server, state: state.badge })
             .collect(),
         used_by: if routes == 0 { "no route".to_owned() } else { wording::count(routes as u64, "route") },
-        text: upstream.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
-        can_remove: routes == 0,
+        edit: format!("/upstreams/edit?name={}", wording::encode(&upstream.name)),
     }
 }
 
@@ -101,7 +97,9 @@ pub(super) fn server_states(admin: &AdminState, upstream: &Upstream) -> Vec<Serv
     let running = rules.upstreams.iter().find(|running| running.name == upstream.name);
     let now = admin.gate().clock().now();
     let states = upstream.servers.iter().enumerate().map(|(at, server)| {
-        let state = running.and_then(|running| running.servers().get(at)).map(|server| &server.state);
+        let found = running.and_then(|running| Some((running, running.servers().get(at)?)));
+        let fault = found.and_then(|(running, server)| running.last_fault(server));
+        let state = found.map(|(_, server)| &server.state);
         let (is_up, badge) = match state {
             None => (false, Badge::new(Tone::Plain, "not in use yet")),
             Some(state) if state.health.is_unhealthy() => (false, Badge::new(Tone::Bad, "fails its probes")),
@@ -114,57 +112,7 @@ pub(super) fn server_states(admin: &AdminState, upstream: &Upstream) -> Vec<Serv
                 Some(Phase::Active) | None => (true, Badge::new(Tone::Good, "no failure known")),
             },
         };
-        ServerStateShown { server: server.to_string(), is_up, badge }
+        ServerStateShown { server: server.to_string(), is_up, badge, fault }
     });
     states.collect()
-}
-
-/// Adds an upstream to the changes.
-pub(in crate::admin::console) async fn add(Form { visit, fields }: Form) -> Answer {
-    visit.user.require(Role::Editor)?;
-    let (name, servers) = (fields.value("name"), lines(fields.raw("servers")));
-    let mut errors = Errors::default();
-    if name.is_empty() {
-        errors.add("name", "Enter a name.");
-    }
-    if servers.is_empty() {
-        errors.add("servers", "Enter at least one server.");
-    }
-    if errors.is_empty() {
-        let operation = json!({ "op": "upstream_add", "name": name, "settings": { "servers": servers } });
-        match visit.add_and_notify(&format!("New upstream {name}"), vec![operation]).await {
-            Ok(()) => return go_to("/upstreams"),
-            Err(ChangeError::Conflict(_, conflict)) => errors.add("name", sentence(&conflict.to_string())),
-            Err(error) => return Err(problem(error)),
-        }
-    }
-    page(&visit, StatusCode::UNPROCESSABLE_ENTITY, errors, name, fields.raw("servers")).await
-}
-
-/// Changes the servers of an upstream.
-pub(in crate::admin::console) async fn set(Form { visit, fields }: Form) -> Answer {
-    visit.user.require(Role::Editor)?;
-    let (name, servers) = (fields.value("name"), lines(fields.raw("servers")));
-    let planned = visit.planned().await;
-    let before = planned.upstreams.iter().find(|upstream| upstream.name == name);
-    let before = before.ok_or_else(|| Problem::not_found(format!("there is no upstream \"{name}\"")))?;
-    let is_same = before.servers.iter().map(ToString::to_string).eq(servers.iter().cloned());
-    let operation = json!({ "op": "upstream_set", "name": name, "settings": { "servers": servers } });
-    let operations = if is_same { Vec::new() } else { vec![operation] };
-    visit.add_and_notify(&format!("Servers of {name}"), operations).await.map_err(problem)?;
-    go_to("/upstreams")
-}
-
-/// Removes an upstream.
-pub(in crate::admin::console) async fn remove(Form { visit, fields }: Form) -> Answer {
-    visit.user.require(Role::Editor)?;
-    let name = fields.value("name");
-    let operation = json!({ "op": "upstream_remove", "name": name });
-    visit.add_and_notify(&format!("Remove the upstream {name}"), vec![operation]).await.map_err(problem)?;
-    go_to("/upstreams")
-}
-
-/// Returns the lines of a field that are not empty.
-fn lines(text: &str) -> Vec<String> {
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }

@@ -57,6 +57,8 @@ pub(crate) struct RoutePage {
     pub(crate) text: String,
     /// The values by which forms identify this route.
     pub(crate) key: String,
+    /// The address of its form.
+    pub(crate) edit: String,
     pub(crate) switch: Option<ModeSwitch>,
 }
 
@@ -68,19 +70,30 @@ pub(crate) struct ModeSwitch {
     pub(crate) note: String,
 }
 
-/// The form of a new route.
+/// The form of a new route, or of one that exists.
 #[derive(Debug, Template)]
-#[template(path = "new_route.html")]
-pub(crate) struct NewRoutePage {
+#[template(path = "route_form.html")]
+pub(crate) struct RouteFormPage {
     pub(crate) frame: Frame,
     pub(crate) errors: Errors,
+    /// The name of the route; empty for a new one.
+    pub(crate) name: String,
+    /// The value by which the form identifies the route; empty for a new one.
+    pub(crate) key: String,
+    /// The page of the route.
+    pub(crate) show: String,
     pub(crate) is_prefix: bool,
     pub(crate) path: String,
     pub(crate) host: String,
     pub(crate) methods: String,
     pub(crate) upstreams: Vec<Choice>,
+    pub(crate) is_public: bool,
     pub(crate) scopes: Vec<Choice>,
-    pub(crate) is_shadow: bool,
+    pub(crate) modes: Vec<Choice>,
+    pub(crate) rate_limit: String,
+    pub(crate) max_body_size: String,
+    /// The other keys, as TOML.
+    pub(crate) rest: String,
 }
 
 /// The explanation of a request.

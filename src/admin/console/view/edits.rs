@@ -32,6 +32,8 @@ pub(crate) struct ChangesPage {
     pub(crate) comment: String,
     pub(crate) windows: Vec<Choice>,
     pub(crate) others: Vec<OtherDraft>,
+    /// The ids of drafts whose files cannot be read.
+    pub(crate) damaged: Vec<String>,
 }
 
 /// An operation of a draft.
@@ -76,10 +78,7 @@ pub(crate) struct ScopeRow {
 #[template(path = "upstreams.html")]
 pub(crate) struct UpstreamsPage {
     pub(crate) frame: Frame,
-    pub(crate) errors: Errors,
     pub(crate) upstreams: Vec<UpstreamCard>,
-    pub(crate) name: String,
-    pub(crate) servers: String,
 }
 
 /// An upstream.
@@ -91,8 +90,26 @@ pub(crate) struct UpstreamCard {
     pub(crate) detail: String,
     pub(crate) servers: Vec<ServerRow>,
     pub(crate) used_by: String,
-    /// The servers in the format of the form.
-    pub(crate) text: String,
+    /// The address of its form.
+    pub(crate) edit: String,
+}
+
+/// The form of a new upstream, or of one that exists.
+#[derive(Debug, Template)]
+#[template(path = "upstream_form.html")]
+pub(crate) struct UpstreamFormPage {
+    pub(crate) frame: Frame,
+    pub(crate) errors: Errors,
+    pub(crate) is_new: bool,
+    pub(crate) name: String,
+    pub(crate) servers: String,
+    pub(crate) balances: Vec<Choice>,
+    pub(crate) protocols: Vec<Choice>,
+    pub(crate) host: String,
+    pub(crate) connect_timeout: String,
+    pub(crate) read_timeout: String,
+    /// The other keys, as TOML.
+    pub(crate) rest: String,
     pub(crate) can_remove: bool,
 }
 
@@ -101,6 +118,8 @@ pub(crate) struct UpstreamCard {
 pub(crate) struct ServerRow {
     pub(crate) url: String,
     pub(crate) state: Badge,
+    /// The last fault; empty if there was none.
+    pub(crate) fault: String,
 }
 
 /// The users of the console.

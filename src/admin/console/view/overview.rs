@@ -12,6 +12,8 @@ use super::parts::Badge;
 pub(crate) struct OverviewPage {
     pub(crate) frame: Frame,
     pub(crate) cards: Vec<Card>,
+    /// An explanation of missing figures; empty if there are none.
+    pub(crate) note: &'static str,
     pub(crate) spans: Vec<Span>,
     pub(crate) legend: Vec<Legend>,
     pub(crate) chart: Chart,

@@ -1,5 +1,6 @@
 //! Each rule of the file: the smallest text that breaks it, the position of the error, and its remedy.
 
+mod acme;
 mod clients;
 mod listeners;
 mod registration;

@@ -221,6 +221,27 @@ fn one_route() {
             "`Authorization`",
         ),
         (
+            "[[routes]]\npath = \"/a\"\nforward_token = \"jwt\"\nupstream = \"basic\"",
+            1,
+            "routes[0]",
+            Conflict,
+            "`Authorization`",
+        ),
+        (
+            "[[routes]]\npath = \"/a\"\nforward_token = \"jwt\"\naccess = \"public\"\nupstream = \"api\"",
+            3,
+            "routes[0].forward_token",
+            Conflict,
+            "no token",
+        ),
+        (
+            "[[routes]]\npath = \"/.well-known/jwks.json\"\nforward_token = \"jwt\"\nupstream = \"api\"",
+            2,
+            "routes[0].path",
+            ShadowsEndpoint,
+            "RFC 7517",
+        ),
+        (
             "[[routes]]\npath = \"/a\"\nallow = [\"10.0.0.0/40\"]\nupstream = \"api\"",
             3,
             "routes[0].allow[0]",
@@ -354,8 +375,22 @@ fn forwarding_keys() {
             "forward_token = true\nrequest_headers = { remove = [\"Authorization\"] }",
             "request_headers",
             Conflict,
-            "passes it on",
+            "sends the token",
         ),
+        (
+            "forward_token = \"jwt\"\nrequest_headers = { set = { Authorization = \"a\" } }",
+            "request_headers",
+            Conflict,
+            "or the JWT",
+        ),
+        (
+            "forward_token = \"jwt\"\ntoken_header = \"X-T\"\nrequest_headers = { set = { X-T = \"a\" } }",
+            "request_headers",
+            Conflict,
+            "sends the JWT",
+        ),
+        ("forward_token = \"JWT\"", "forward_token", InvalidValue, "\"jwt\""),
+        ("forward_token = 1", "forward_token", WrongType, "\"jwt\""),
         ("buffer_request = \"1GiB\"", "buffer_request", InvalidValue, "64MiB"),
     ] {
         let line = 3 + u32::try_from(lines.lines().count()).unwrap();

@@ -172,6 +172,42 @@ fn server_and_demo() {
 }
 
 #[test]
+fn jwt() {
+    check(&[
+        (
+            "[token_service.jwt]\nalgorithm = \"RS256\"",
+            2,
+            "token_service.jwt.algorithm",
+            InvalidValue,
+            "\"ES256\", \"EdDSA\"",
+        ),
+        (
+            "[token_service.jwt]\nlifetime = \"1d\"",
+            2,
+            "token_service.jwt.lifetime",
+            InvalidValue,
+            "from 10s to 1h",
+        ),
+        ("[token_service.jwt]\nkeys = []", 2, "token_service.jwt.keys", InvalidValue, "is empty"),
+        (
+            "[token_service.jwt]\nkeys = [\"no.pem\"]",
+            2,
+            "token_service.jwt.keys[0]",
+            FileUnavailable,
+            "cannot read",
+        ),
+        ("[token_service.jwt]\nrotate_every = \"1h\"", 1, "token_service.jwt", Conflict, "more than half"),
+        (
+            "[token_service]\ntoken_endpoint = \"/.well-known/jwks.json\"",
+            2,
+            "token_service.token_endpoint",
+            Duplicate,
+            "the key set",
+        ),
+    ]);
+}
+
+#[test]
 fn token_service() {
     check(&[
         (

@@ -42,6 +42,7 @@ pub(super) fn pages(word: &str) -> Vec<(&'static str, String)> {
                 title: word.into(),
                 detail: "2 operations, 4 minutes ago".into(),
             }],
+            damaged: vec!["0123456789abcdef".into()],
         }
         .render(),
     );
@@ -65,6 +66,7 @@ pub(super) fn pages(word: &str) -> Vec<(&'static str, String)> {
             comment: String::new(),
             windows: vec![],
             others: vec![],
+            damaged: vec![],
         }
         .render(),
     );

@@ -123,7 +123,7 @@ pub(super) fn pages(word: &str) -> Vec<(&'static str, String)> {
             held_capabilities: vec![],
             held_scopes: vec![],
             token_lifetime: "299s".into(),
-            token_lifetime_hint: "Empty: the profile's, 299s.".into(),
+            token_lifetime_hint: "If it is empty, tokens live as long as [token_service] says: 299s.".into(),
             rate_limit: "100/s".into(),
             enabled: true,
             routes: vec!["GET, HEAD /hello_world".into(), word.into()],

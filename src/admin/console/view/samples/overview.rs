@@ -52,6 +52,7 @@ pub(super) fn pages(word: &str) -> Vec<(&'static str, String)> {
                 card("3.2/s", "tokens issued"),
                 card("0", "waiting to be hashed"),
             ],
+            note: "",
             spans: vec![
                 Span { url: "/".into(), text: "5 min", chosen: true },
                 Span { url: "/?span=hour".into(), text: "1 h", chosen: false },

@@ -95,22 +95,44 @@ pub(super) fn pages(word: &str) -> Vec<(&'static str, String)> {
         "upstreams",
         UpstreamsPage {
             frame: frame("Upstreams", Section::Upstreams, word),
-            errors: Errors::default(),
             upstreams: vec![UpstreamCard {
                 anchor: "u1".into(),
                 name: word.into(),
                 state: badge(Tone::Warn, "1 of 2"),
                 detail: "round robin, HTTP/1.1, probed at /health every 5 s".into(),
                 servers: vec![
-                    ServerRow { url: "http://10.0.0.5:8080".into(), state: badge(Tone::Good, "healthy") },
-                    ServerRow { url: "http://10.0.0.6:8080".into(), state: badge(Tone::Bad, "ejected") },
+                    ServerRow {
+                        url: "http://10.0.0.5:8080".into(),
+                        state: badge(Tone::Good, "healthy"),
+                        fault: String::new(),
+                    },
+                    ServerRow {
+                        url: "http://10.0.0.6:8080".into(),
+                        state: badge(Tone::Bad, "ejected"),
+                        fault: word.into(),
+                    },
                 ],
                 used_by: "2 routes".into(),
-                text: "http://10.0.0.5:8080\nhttp://10.0.0.6:8080".into(),
-                can_remove: true,
+                edit: "/upstreams/edit?name=x".into(),
             }],
+        }
+        .render(),
+    );
+    add(
+        "upstream-form",
+        UpstreamFormPage {
+            frame: frame("Change", Section::Upstreams, word),
+            errors: Errors::default(),
+            is_new: false,
             name: word.into(),
             servers: word.into(),
+            balances: vec![Choice::new("", "the default", true), Choice::new("random", word, false)],
+            protocols: vec![Choice::new("", "the default", true)],
+            host: word.into(),
+            connect_timeout: String::new(),
+            read_timeout: String::new(),
+            rest: format!("tls = {{ server_name = {word:?} }}"),
+            can_remove: true,
         }
         .render(),
     );

@@ -73,26 +73,34 @@ pub(super) fn pages(word: &str) -> Vec<(&'static str, String)> {
             place: "gateway.toml, line 25".into(),
             text: format!("[[routes]]\npath = \"{word}\""),
             key: word.into(),
+            edit: "/routes/edit?route=x".into(),
             switch: Some(ModeSwitch {
                 mode: "enforce",
-                label: "Enforce in changes",
+                label: "Add enforcement to changes",
                 note: "99.2 % of its requests would pass.".into(),
             }),
         }
         .render(),
     );
     add(
-        "new-route",
-        NewRoutePage {
+        "route-form",
+        RouteFormPage {
             frame: frame("New route", Section::Routes, word),
             errors: Errors::default(),
+            name: word.into(),
+            key: word.into(),
+            show: "/routes/show?route=x".into(),
             is_prefix: true,
             path: word.into(),
             host: String::new(),
             methods: String::new(),
             upstreams: vec![Choice::new("hello", "", true), Choice::new(word, "", false)],
+            is_public: false,
             scopes: choices(word),
-            is_shadow: false,
+            modes: vec![Choice::new("", "as [server] says", true), Choice::new("shadow", word, false)],
+            rate_limit: String::new(),
+            max_body_size: String::new(),
+            rest: format!("token_header = {word:?}"),
         }
         .render(),
     );

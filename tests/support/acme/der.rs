@@ -1,0 +1,62 @@
+//! The DER that the authority reads: a certificate request and the certificate of a challenge.
+
+use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
+
+/// What precedes the point in the SubjectPublicKeyInfo of a key on P-256 (RFC 5480).
+const P256: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
+    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
+
+/// Returns the first element with its head, its contents, and the rest.
+fn element(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (head, length) = match *bytes.get(1)? {
+        short @ 0..=0x7f => (2, usize::from(short)),
+        0x81 => (3, usize::from(*bytes.get(2)?)),
+        0x82 => (4, usize::from(*bytes.get(2)?) << 8 | usize::from(*bytes.get(3)?)),
+        _ => return None,
+    };
+    let (whole, rest) = bytes.split_at_checked(head + length)?;
+    Some((whole, &whole[head..], rest))
+}
+
+fn has(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+/// Returns a subjectAltName with one DNS name (RFC 5280 §4.2.1.6).
+fn only_name(domain: &str) -> Vec<u8> {
+    let length = u8::try_from(domain.len()).expect("a short name");
+    [&[0x04, length + 4, 0x30, length + 2, 0x82, length][..], domain.as_bytes()].concat()
+}
+
+/// Returns the SubjectPublicKeyInfo of a certificate or a request with a key on P-256.
+pub(super) fn public_key_info(der: &[u8]) -> Option<&[u8]> {
+    let at = der.windows(P256.len()).position(|window| window == P256)?;
+    der.get(at..at + P256.len() + 65)
+}
+
+/// Verifies a certificate request (PKCS #10) for a domain, and returns the public key.
+pub(super) fn request(der: &[u8], domain: &str) -> Option<Vec<u8>> {
+    let (_, outer, _) = element(der)?;
+    let (signed, _, rest) = element(outer)?;
+    let (_, _, rest) = element(rest)?;
+    let (_, signature, _) = element(rest)?;
+    let key = public_key_info(signed)?.get(P256.len()..)?;
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key).verify(signed, signature.get(1..)?).ok()?;
+    has(signed, &only_name(domain)).then(|| key.to_vec())
+}
+
+/// Verifies the certificate of a challenge: it has this name alone, and the digest in a critical acmeIdentifier extension
+/// (RFC 8737 §3).
+pub(super) fn challenge(der: &[u8], domain: &str, digest: &[u8]) -> Result<(), &'static str> {
+    // 1.3.6.1.5.5.7.1.31, TRUE, an OCTET STRING with an OCTET STRING of 32 bytes.
+    let head = [0x06, 8, 0x2b, 6, 1, 5, 5, 7, 1, 31, 1, 1, 0xff, 0x04, 34, 0x04, 32];
+    if !has(der, &head) {
+        return Err("the certificate has no critical acmeIdentifier extension");
+    }
+    if !has(der, &[&head[..], digest].concat()) {
+        return Err("the acmeIdentifier extension has another digest");
+    }
+    if has(der, &only_name(domain)) { Ok(()) } else { Err("the certificate has another name") }
+}
