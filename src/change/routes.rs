@@ -72,17 +72,6 @@ impl RouteAddress {
         Self { hosts: list("host"), path: text("path"), prefix: text("prefix"), methods: list("methods") }
     }
 
-    /// Returns the address of a route in a compiled configuration.
-    pub(crate) fn of_route(route: &Route) -> Self {
-        let pattern = Some(route.path.as_str().to_owned());
-        let (path, prefix) = if route.path.is_prefix() { (None, pattern) } else { (pattern, None) };
-        let methods = match &route.methods {
-            Methods::All => Vec::new(),
-            Methods::Only(methods) => methods.iter().map(|method| method.as_str().to_owned()).collect(),
-        };
-        Self { hosts: route.hosts.iter().map(ToString::to_string).collect(), path, prefix, methods }
-    }
-
     fn normal(&self) -> Self {
         let mut hosts: Vec<String> = self.hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
         let mut methods = self.methods.clone();

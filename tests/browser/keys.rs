@@ -23,10 +23,10 @@ pub(crate) async fn of_routes_and_upstreams_can_be_changed(javascript: Javascrip
     browser.sees("allow_semicolons").await;
     assert_eq!(browser.value("Methods").await, "GET HEAD");
     browser.fill("Other keys", "forward_token = true\nrequest_headers = { set = { X-Tenant = '7' } }").await;
-    browser.fill("Rate limit of each client", "often").await;
+    browser.fill("Rate limit", "often").await;
     browser.press("Add to changes").await;
     browser.sees("rate_limit: ").await;
-    browser.fill("Rate limit of each client", "100/s").await;
+    browser.fill("Rate limit", "100/s").await;
     browser.press("Add to changes").await;
     browser.sees("What it grants").await;
     browser.sees("in shadow mode: it forwards requests without a valid token").await;
@@ -43,7 +43,7 @@ pub(crate) async fn of_routes_and_upstreams_can_be_changed(javascript: Javascrip
     browser.press("Add to changes").await;
     browser.sees("weight: ").await;
     browser
-        .fill("Servers, one a line", "http://127.0.0.1:9\n{ url = 'http://127.0.0.1:9', weight = 3 }")
+        .fill("Servers, one a line", "http://127.0.0.1:9\n{ url = 'http://127.0.0.1:19', weight = 3 }")
         .await;
     browser.select("Choice of a server", "random").await;
     browser.fill("Other keys", &format!("{rest}retries = 2\nhealth_check = {{ interval = '7s' }}\n")).await;
@@ -77,7 +77,7 @@ pub(crate) async fn of_routes_and_upstreams_can_be_changed(javascript: Javascrip
         "# The key of the API.\ncredentials = { header = \"X-Key\", value = \"sesame\" }",
         "methods = [\"GET\", \"HEAD\"]\nforward_token = true\nmode = \"shadow\"\nrate_limit = \"100/s\"\n",
         "request_headers = { set = { X-Tenant = \"7\" } }",
-        "servers = [\"http://127.0.0.1:9\", { url = \"http://127.0.0.1:9\", weight = 3 }]",
+        "servers = [\"http://127.0.0.1:9\", { url = \"http://127.0.0.1:19\", weight = 3 }]",
         "balance = \"random\"",
         "retries = 2",
         "health_check = { interval = \"7s\" }",

@@ -1,6 +1,6 @@
 //! Loads the keys that sign JWTs, and replaces them while the gateway runs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -121,14 +121,14 @@ fn ring(keys: &[KeptKey], schedule: &Schedule, now: u64) -> Option<KeyRing> {
 
 fn of_files(jwt: &JwtService) -> Result<Arc<KeyRing>, StartError> {
     let JwtKeys::Files(files) = &jwt.keys else { return Err(StartError::config("no keys are named")) };
-    let keys: Vec<Arc<SigningKey>> = files.iter().map(read).collect::<Result<_, _>>()?;
+    let keys: Vec<Arc<SigningKey>> = files.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
     match keys.first() {
         Some(first) => Ok(Arc::new(KeyRing::new(Arc::clone(first), None, &keys, MAX_AGE_OF_FILES))),
         None => Err(StartError::config("token_service.jwt.keys is empty")),
     }
 }
 
-fn read(path: &PathBuf) -> Result<Arc<SigningKey>, StartError> {
+fn read(path: &Path) -> Result<Arc<SigningKey>, StartError> {
     let unusable =
         || StartError::config(format!("{} is not a P-256 or Ed25519 key in PKCS #8", path.display()));
     match PemFile::read(path).and_then(|file| file.private_key_der()).map_err(StartError::config)? {
