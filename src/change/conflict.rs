@@ -21,6 +21,10 @@ pub(crate) enum Kind {
     Upstream,
     /// A user of `[admin.users]`.
     User,
+    /// An initial access token of `[token_service.registration.tokens]`.
+    InitialToken,
+    /// The table `[token_service.registration]`.
+    Registration,
 }
 
 impl fmt::Display for Kind {
@@ -32,6 +36,8 @@ impl fmt::Display for Kind {
             Self::Route => "route",
             Self::Upstream => "upstream",
             Self::User => "user",
+            Self::InitialToken => "initial access token",
+            Self::Registration => "table",
         })
     }
 }

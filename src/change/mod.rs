@@ -34,6 +34,7 @@ pub(crate) mod permission;
 pub(crate) mod preview;
 pub(crate) mod proposals;
 pub(crate) mod raw;
+pub(crate) mod registration;
 mod rollback;
 pub(crate) mod routes;
 mod secrets;

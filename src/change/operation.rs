@@ -14,6 +14,7 @@ use super::clients::NewClient;
 use super::conflict::Conflict;
 use super::document::Document;
 use super::edit::{ClientEdit, ListEdit};
+use super::registration::{NewToken, RegisteredState};
 use super::routes::RouteAddress;
 use super::secrets::Rotation;
 use super::settings::Settings;
@@ -101,6 +102,12 @@ pub(crate) enum Operation {
     UpstreamSet { name: String, settings: Settings },
     /// Removes an upstream. Routes to it must be changed before.
     UpstreamRemove { name: String },
+    /// Adds an initial access token, with which clients register (RFC 7591).
+    RegistrationTokenAdd { token: NewToken },
+    /// Removes an initial access token.
+    RegistrationTokenRemove { name: String },
+    /// Disables, enables or removes a client that has registered itself.
+    RegisteredClient { id: String, state: RegisteredState },
     /// Adds a user of the console.
     AdminUserAdd { name: String, password: String, role: Role },
     /// Changes what a user of the console may do.
@@ -210,6 +217,9 @@ impl Operation {
             Self::UpstreamAdd { name, settings } => document.add_upstream(name, settings),
             Self::UpstreamSet { name, settings } => document.set_upstream(name, settings),
             Self::UpstreamRemove { name } => document.remove_upstream(name),
+            Self::RegistrationTokenAdd { token } => document.add_initial_token(token),
+            Self::RegistrationTokenRemove { name } => document.remove_initial_token(name),
+            Self::RegisteredClient { id, state } => document.set_registered(id, *state),
             Self::AdminUserAdd { name, password, role } => document.add_user(name, password, role.as_str()),
             Self::AdminUserRole { name, role } => document.set_user(name, "role", role.as_str()),
             Self::AdminUserPassword { name, password } => document.set_user(name, "password", password),
@@ -223,7 +233,10 @@ impl Operation {
     /// decided by [`owner_only`](super::permission::owner_only).
     pub(crate) fn role(&self) -> Role {
         match self {
-            Self::AdminUserAdd { .. }
+            Self::RegistrationTokenAdd { .. }
+            | Self::RegistrationTokenRemove { .. }
+            | Self::RegisteredClient { .. }
+            | Self::AdminUserAdd { .. }
             | Self::AdminUserRole { .. }
             | Self::AdminUserPassword { .. }
             | Self::AdminUserRemove { .. }

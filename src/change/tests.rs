@@ -8,6 +8,7 @@ mod included;
 mod operations;
 mod permission;
 mod property;
+mod registration;
 mod rollback;
 mod shapes;
 

@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::edit::ListEdit;
 use super::operation::Operation;
+use super::registration::RegisteredState;
 use super::routes::RouteAddress;
 use super::settings::Settings;
 
@@ -76,6 +77,22 @@ impl Display for Operation {
             Self::UpstreamAdd { name, .. } => write!(f, "add the upstream {name:?}"),
             Self::UpstreamSet { name, settings } => write!(f, "upstream {name:?}: {}", keys(settings)),
             Self::UpstreamRemove { name } => write!(f, "remove the upstream {name:?}"),
+            Self::RegistrationTokenAdd { token } => {
+                write!(
+                    f,
+                    "add the initial access token {:?} for the template {:?}",
+                    token.name, token.template
+                )
+            }
+            Self::RegistrationTokenRemove { name } => write!(f, "remove the initial access token {name:?}"),
+            Self::RegisteredClient { id, state } => {
+                let verb = match state {
+                    RegisteredState::Disabled => "disable",
+                    RegisteredState::Enabled => "enable",
+                    RegisteredState::Removed => "remove",
+                };
+                write!(f, "{verb} the registered client {id:?}")
+            }
             Self::AdminUserAdd { name, role, .. } => write!(f, "add the user {name:?} as {role}"),
             Self::AdminUserRole { name, role } => write!(f, "user {name:?} becomes {role}"),
             Self::AdminUserPassword { name, .. } => write!(f, "new password for the user {name:?}"),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::cli::{
-    admin, bench, change, check, client, diff, explain, health, history, import, keys, self_test, token,
-    upgrade,
+    admin, bench, change, check, client, diff, explain, health, history, import, keys, registration,
+    self_test, token, upgrade,
 };
 
 /// OAuth 2.0 client-credentials protection for unmodified HTTP APIs.
@@ -32,6 +32,9 @@ pub(super) enum Command {
     /// Manage the users of the console.
     #[command(subcommand)]
     Admin(admin::Command),
+    /// Let programs register clients: make initial access tokens, and list the clients that have registered.
+    #[command(subcommand)]
+    Registration(registration::Command),
     /// Get a token from a running gateway and print it.
     Token(token::Arguments),
     /// Ask the running gateway whether it accepts requests. The exit code is 1 if it does not.

@@ -11,14 +11,13 @@ use http::{HeaderValue, Method};
 pub(super) use self::arguments::Arguments;
 use self::arguments::Expected;
 use crate::access::explain::{ExplainError, Explanation, Report, SampleRequest, Target, Verdict};
-use crate::change::environment::read_config;
 use crate::cli::failure::Failure;
-use crate::cli::output;
+use crate::cli::{output, with_registered};
 use crate::config::{Config, parse_size};
 use crate::gateway::build;
 
 pub(super) fn explain(path: &Path, arguments: Arguments) -> Result<(), Failure> {
-    let config = read_config(path)?;
+    let config = with_registered::read(path)?;
     let (json, expected) = (arguments.json, arguments.expect);
     let request = request(&config, arguments)?;
     let report = report(&config, &request)?;

@@ -18,6 +18,7 @@ mod import;
 mod keys;
 mod man;
 mod output;
+mod registration;
 mod route_json;
 mod routes;
 mod schema;
@@ -26,6 +27,7 @@ mod shadow;
 mod state;
 mod token;
 mod upgrade;
+mod with_registered;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -46,6 +48,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::check(&config, &arguments),
         Command::Client(command) => client::run(&config, command),
         Command::Admin(command) => admin::run(&config, &command),
+        Command::Registration(command) => registration::run(&config, &command),
         Command::Token(arguments) => token::token(&config, arguments),
         Command::Health(arguments) => health::health(&config, &arguments),
         Command::Upgrade(arguments) => upgrade::upgrade(&config, &arguments),

@@ -9,16 +9,15 @@ use serde_json::{Map, Value, json};
 use crate::access::describe;
 use crate::access::matrix::{Row, matrix};
 use crate::access::reach::Reach;
-use crate::change::environment::read_config;
 use crate::cli::failure::Failure;
-use crate::cli::{output, route_json};
+use crate::cli::{output, route_json, with_registered};
 use crate::config::Config;
 
 /// The width of a page, and of a window of the usual size.
 const NARROWEST: usize = 80;
 
 pub(super) fn routes(path: &Path, json: bool) -> Result<(), Failure> {
-    let config = read_config(path)?;
+    let config = with_registered::read(path)?;
     let rows = matrix(&config);
     if json {
         let routes: Vec<Value> = rows.iter().map(|row| as_json(&config, row)).collect();

@@ -1,17 +1,27 @@
 //! Makes a [`GateSpec`] or a [`Gate`] of a configuration.
 
 use std::fmt;
+#[cfg(feature = "gateway")]
+use std::num::NonZeroU32;
 use std::path::Path;
+#[cfg(feature = "gateway")]
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use super::error::ConfigErrors;
 use super::model::{Client, ClientAuthentication, Config, ListenerProtocol};
 #[cfg(feature = "gateway")]
+use super::model::{Registration, RegistrationMethod};
+#[cfg(feature = "gateway")]
 use crate::gate::jwt::JwtPolicy;
 use crate::gate::{ClientSpec, Gate, GateError, GateSpec, SecretSpec, ThrottlePolicy};
+#[cfg(feature = "gateway")]
+use crate::gate::{InitialToken, RegistrationSpec};
 use crate::oauth::client::ClientPolicy;
 use crate::oauth::client_auth::SecretMethod;
 use crate::oauth::public_origin::PublicOrigin;
+#[cfg(feature = "gateway")]
+use crate::oauth::registration::{AuthMethod, RegistrationToken, Template};
 
 impl From<&Config> for GateSpec {
     fn from(config: &Config) -> Self {
@@ -30,6 +40,8 @@ impl From<&Config> for GateSpec {
             #[cfg(feature = "gateway")]
             jwt: service.jwt.as_ref().map(|jwt| JwtPolicy { lifetime: jwt.lifetime }),
             clients: config.clients.iter().map(client).collect(),
+            #[cfg(feature = "gateway")]
+            registration: service.registration.as_ref().map(|table| Box::new(registration(table))),
         }
     }
 }
@@ -109,6 +121,54 @@ fn public_origins(config: &Config) -> Vec<PublicOrigin> {
         })
     });
     service.public_origins.iter().cloned().chain(of_routes).collect()
+}
+
+#[cfg(feature = "gateway")]
+fn registration(table: &Registration) -> RegistrationSpec {
+    let count = |number: NonZeroU32| usize::try_from(number.get()).unwrap_or(usize::MAX);
+    RegistrationSpec {
+        endpoint: table.endpoint.clone(),
+        max_clients: count(table.max_clients),
+        max_per_minute: table.max_per_minute.get(),
+        templates: table
+            .templates
+            .iter()
+            .map(|template| {
+                Arc::new(Template {
+                    name: template.name.clone(),
+                    scopes: template.scopes.clone(),
+                    default_scopes: template.default_scopes.clone(),
+                    token_lifetime: template.token_lifetime,
+                    methods: template
+                        .methods
+                        .iter()
+                        .map(|method| match method {
+                            RegistrationMethod::SecretBasic => AuthMethod::Basic,
+                            RegistrationMethod::SecretPost => AuthMethod::Post,
+                            RegistrationMethod::PrivateKeyJwt => AuthMethod::PrivateKeyJwt,
+                        })
+                        .collect(),
+                    audiences: template.audiences.clone(),
+                    dpop_bound_tokens: template.dpop_bound_tokens,
+                    max_clients: count(template.max_clients),
+                    unused_expiry: template.unused_expiry,
+                })
+            })
+            .collect(),
+        tokens: table
+            .tokens
+            .iter()
+            .map(|token| InitialToken {
+                name: token.name.clone(),
+                digest: RegistrationToken::from_digest(token.digest),
+                template: token.template.clone(),
+                expires: token.expires.map(|at| at.duration_since(UNIX_EPOCH).unwrap_or_default()),
+                max_uses: token.max_uses.map(|uses| u64::from(uses.get())),
+            })
+            .collect(),
+        disabled: table.disabled_clients.clone(),
+        removed: table.removed_clients.clone(),
+    }
 }
 
 fn client(client: &Client) -> ClientSpec {

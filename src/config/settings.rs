@@ -131,6 +131,23 @@ pub(crate) mod token_service {
         Setting::new("per", ThrottlePolicy::DEFAULT.per, seconds(1), DAY);
 }
 
+/// `[token_service.registration]`.
+pub(crate) mod registration {
+    use super::*;
+
+    /// Each swap of the settings copies a table of this many pointers.
+    pub(crate) const MAX_CLIENTS: Setting<u32> = Setting::new("max_clients", 1_000, 1, 20_000);
+    pub(crate) const MAX_CLIENTS_OF_TEMPLATE: Setting<u32> = Setting::new("max_clients", 100, 1, 20_000);
+    pub(crate) const MAX_PER_MINUTE: Setting<u32> = Setting::new("max_per_minute", 30, 1, 10_000);
+    pub(crate) const UNUSED_EXPIRY: Setting<Duration> =
+        Setting::new("unused_expiry", seconds(90 * 86_400), seconds(60), seconds(3_650 * 86_400));
+    pub(crate) const MAX_USES: Bounds<u32> = Bounds { name: "max_uses", least: 1, most: 1_000_000 };
+    pub(crate) const MAX_TEMPLATES: usize = 100;
+    pub(crate) const MAX_TOKENS: usize = 1_000;
+    /// The most ids of clients that are disabled or removed.
+    pub(crate) const MAX_LISTED: usize = 10_000;
+}
+
 /// `[clients.NAME]`.
 pub(crate) mod clients {
     use super::Bounds;

@@ -51,6 +51,8 @@ pub enum Lint {
     AcceptsRevoked,
     /// A route that forwards what it is to refuse.
     ShadowMode,
+    /// A client whose id has the form of those that register themselves.
+    RegisteredId,
     /// JWT keys that other gateways on the same store do not have.
     UnsharedKeys,
     /// A listener that the authority of `[server.tls.acme]` cannot reach.
@@ -61,7 +63,7 @@ pub enum Lint {
 
 impl Lint {
     /// Every lint, in the order of the documentation.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::UnknownMethod,
         Self::UnmatchableNetwork,
         Self::TrustsEveryone,
@@ -82,6 +84,7 @@ impl Lint {
         Self::ForgetsOnRestart,
         Self::AcceptsRevoked,
         Self::ShadowMode,
+        Self::RegisteredId,
         Self::UnsharedKeys,
         Self::AcmeUnreachable,
         Self::UncoveredHost,
@@ -111,6 +114,7 @@ impl Lint {
             Self::ForgetsOnRestart => "forgets-on-restart",
             Self::AcceptsRevoked => "accepts-revoked",
             Self::ShadowMode => "shadow-mode",
+            Self::RegisteredId => "registered-id",
             Self::UnsharedKeys => "unshared-keys",
             Self::AcmeUnreachable => "acme-unreachable",
             Self::UncoveredHost => "uncovered-host",

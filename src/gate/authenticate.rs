@@ -30,6 +30,22 @@ impl Gate {
         auth: ClientAuth,
         origin: Origin<'_>,
     ) -> Result<Arc<Client>, TokenError> {
+        #[cfg(feature = "gateway")]
+        let found = self.find_registered(settings, &auth).await?;
+        #[cfg(feature = "gateway")]
+        let settings = found.as_deref().unwrap_or(settings);
+        let client = self.authenticate_by(settings, auth, origin).await?;
+        #[cfg(feature = "gateway")]
+        client.note_use(self.inner.clock.unix_time());
+        Ok(client)
+    }
+
+    async fn authenticate_by(
+        &self,
+        settings: &Settings,
+        auth: ClientAuth,
+        origin: Origin<'_>,
+    ) -> Result<Arc<Client>, TokenError> {
         match auth {
             ClientAuth::Secret { client_id, secret, method } => {
                 self.authenticate_secret(settings, &client_id, secret, method, origin).await

@@ -17,6 +17,8 @@ use crate::gate::instance::{Gate, Inner};
 use crate::gate::jwt::JwtSigner;
 #[cfg(feature = "jose")]
 use crate::gate::proof::ProofVerifier;
+#[cfg(feature = "gateway")]
+use crate::gate::register::registry::Registry;
 use crate::gate::secret_digest::SecretDigester;
 use crate::gate::settings::Settings;
 use crate::gate::single_flight::SingleFlight;
@@ -184,7 +186,13 @@ impl GateBuilder {
     fn assemble(self, hashing: HashingPool) -> Result<Gate, GateError> {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new(self.max_tokens)));
-        let settings = Settings::new(self.spec, None, clock.unix_time(), &*store);
+        #[cfg_attr(not(feature = "gateway"), expect(unused_mut))]
+        let mut spec = self.spec;
+        #[cfg(feature = "gateway")]
+        let registry = Registry::of(&*store);
+        #[cfg(feature = "gateway")]
+        registry.add_to(&mut spec);
+        let settings = Settings::new(spec, None, clock.unix_time(), &*store);
         let endpoint_lengths = EndpointLengths::default();
         endpoint_lengths.add(&settings);
         let inner = Arc::new(Inner {
@@ -196,6 +204,8 @@ impl GateBuilder {
             deadlines: Deadlines::default(),
             single_flight: SingleFlight::default(),
             changed_clients: ChangedClients::default(),
+            #[cfg(feature = "gateway")]
+            registry,
             secret_digester: SecretDigester::new().map_err(GateError::Randomness)?,
             #[cfg(feature = "gateway")]
             jwt: JwtSigner::default(),
@@ -209,6 +219,8 @@ impl GateBuilder {
         });
         let gate = Gate { inner };
         gate.watch_found_grants();
+        #[cfg(feature = "gateway")]
+        gate.watch_registered();
         gate.adopt_kept_tokens();
         if gate.inner.store.is_shared() {
             let weak = Arc::downgrade(&gate.inner);

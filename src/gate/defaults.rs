@@ -7,6 +7,8 @@ pub(crate) const REALM: &str = "tollgate";
 pub(crate) const TOKEN_ENDPOINT: &str = "/oauth/v2/oauth-token";
 pub(crate) const INTROSPECTION_ENDPOINT: &str = "/oauth/v2/oauth-introspect";
 pub(crate) const REVOCATION_ENDPOINT: &str = "/oauth/v2/oauth-revoke";
+#[cfg(feature = "config")]
+pub(crate) const REGISTRATION_ENDPOINT: &str = "/oauth/v2/register";
 /// The lifetime of tokens, as in the profile that the tutorial implements.
 pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_secs(299);
 /// The largest number of live tokens in all.

@@ -21,6 +21,9 @@ pub enum Endpoint {
     AuthorizationServer,
     /// Metadata of the protected resource (RFC 9728).
     ProtectedResource,
+    /// Registers clients (RFC 7591), and lets each of them manage its registration (RFC 7592).
+    #[cfg(feature = "gateway")]
+    Registration,
     /// The keys that verify the gate's JWTs (RFC 7517).
     #[cfg(feature = "gateway")]
     KeySet,
@@ -31,7 +34,7 @@ impl Endpoint {
     /// 16 KiB.
     #[must_use]
     pub fn reads_body(self) -> bool {
-        matches!(self, Self::Token | Self::Introspection | Self::Revocation)
+        !self.is_document()
     }
 
     /// Returns whether it is one of the documents whose paths are fixed.
@@ -40,6 +43,8 @@ impl Endpoint {
             Self::AuthorizationServer | Self::ProtectedResource => true,
             #[cfg(feature = "gateway")]
             Self::KeySet => true,
+            #[cfg(feature = "gateway")]
+            Self::Registration => false,
             Self::Token | Self::Introspection | Self::Revocation => false,
         }
     }
@@ -58,8 +63,18 @@ pub(crate) struct EndpointOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Success {
     Issued,
-    Described { active: bool },
+    Described {
+        active: bool,
+    },
     Revoked,
+    #[cfg(feature = "gateway")]
+    Registered,
+    #[cfg(feature = "gateway")]
+    RegistrationRead,
+    #[cfg(feature = "gateway")]
+    RegistrationUpdated,
+    #[cfg(feature = "gateway")]
+    RegistrationDeleted,
 }
 
 /// A request body as it was read, or the reason why it could not be.

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::gate::settings::Settings;
+#[cfg(feature = "gateway")]
+use crate::oauth::registration::CLIENT_ID_LENGTH;
 
 /// The lengths of the paths of the endpoints, as bits. Most requests are for a path of another length, and
 /// are then known to be for no endpoint without a look at the settings.
@@ -14,6 +16,12 @@ impl EndpointLengths {
     /// reloads at the same time cannot hide an endpoint.
     pub(super) fn add(&self, settings: &Settings) {
         let lengths = settings.endpoint_paths().iter().fold(0, |lengths, path| lengths | bit(path));
+        #[cfg(feature = "gateway")]
+        let lengths = match &settings.registration {
+            // Below it are the registrations of clients, whose ids have one length.
+            Some(registration) => lengths | bit_of(registration.endpoint.len() + 1 + CLIENT_ID_LENGTH),
+            None => lengths,
+        };
         self.0.fetch_or(lengths, Ordering::AcqRel);
     }
 
@@ -24,10 +32,15 @@ impl EndpointLengths {
     }
 }
 
-/// Lengths that differ by a multiple of 64 share a bit.
 #[inline]
 fn bit(path: &str) -> u64 {
-    1 << (path.len() % 64)
+    bit_of(path.len())
+}
+
+/// Lengths that differ by a multiple of 64 share a bit.
+#[inline]
+fn bit_of(length: usize) -> u64 {
+    1 << (length % 64)
 }
 
 #[cfg(test)]

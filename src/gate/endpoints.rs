@@ -14,6 +14,8 @@ use crate::gate::settings::{Client, Settings};
 use crate::oauth::endpoints::introspection::TokenQuery;
 use crate::oauth::endpoints::{self, introspection, metadata, revocation, token};
 use crate::oauth::grant::{Confirmation, Record, Terms};
+#[cfg(feature = "gateway")]
+use crate::oauth::registration::is_client_id;
 use crate::oauth::token::TokenDigest;
 use crate::oauth::token_error::TokenError;
 use crate::store::{Found, Health, StoreError};
@@ -49,6 +51,9 @@ impl Gate {
         } else if path.starts_with("/.well-known/") {
             document(path, &settings)
         } else {
+            #[cfg(feature = "gateway")]
+            return is_registration(path, &settings).then_some(Endpoint::Registration);
+            #[cfg(not(feature = "gateway"))]
             None
         }
     }
@@ -105,6 +110,12 @@ impl Gate {
             Endpoint::ProtectedResource => Ok(metadata::respond(&parts.method, &settings.protected_resource)),
             #[cfg(feature = "gateway")]
             Endpoint::KeySet => Ok(self.inner.jwt.respond(parts)),
+            #[cfg(feature = "gateway")]
+            Endpoint::Registration => {
+                // Boxed, because it is rare and its state would make the future of every token request
+                // larger.
+                Box::pin(self.serve_registration(&settings, parts, body, origin, &mut outcome)).await
+            }
         };
         let mut response = answered.unwrap_or_else(|refusal| {
             let response = refusal.to_response(&settings.challenge.realm);
@@ -270,6 +281,14 @@ impl Gate {
             }
         }
     }
+}
+
+/// Returns whether `path` is where clients register, or that of a client's registration.
+#[cfg(feature = "gateway")]
+fn is_registration(path: &str, settings: &Settings) -> bool {
+    let Some(registration) = &settings.registration else { return false };
+    let Some(rest) = path.strip_prefix(registration.endpoint.as_str()) else { return false };
+    rest.is_empty() || rest.strip_prefix('/').is_some_and(is_client_id)
 }
 
 /// Returns the document at a path below `/.well-known/`, if there is one.

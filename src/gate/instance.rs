@@ -3,6 +3,8 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+#[cfg(feature = "gateway")]
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
@@ -16,6 +18,8 @@ use crate::gate::hashing::HashingPool;
 use crate::gate::jwt::JwtSigner;
 #[cfg(feature = "jose")]
 use crate::gate::proof::ProofVerifier;
+#[cfg(feature = "gateway")]
+use crate::gate::register::registry::Registry;
 use crate::gate::secret_digest::SecretDigester;
 use crate::gate::settings::Settings;
 use crate::gate::single_flight::SingleFlight;
@@ -86,6 +90,9 @@ pub(crate) struct Inner {
     pub(super) single_flight: SingleFlight,
     /// The clients of which no other process may issue tokens.
     pub(super) changed_clients: ChangedClients,
+    /// The clients that have registered themselves.
+    #[cfg(feature = "gateway")]
+    pub(super) registry: Registry,
     pub(super) secret_digester: SecretDigester,
     /// The keys that sign JWTs for upstreams.
     #[cfg(feature = "gateway")]
@@ -123,9 +130,15 @@ impl Gate {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn reload(&self, spec: impl Into<GateSpec>) {
+        #[cfg_attr(not(feature = "gateway"), expect(unused_mut))]
+        let mut spec = spec.into();
+        #[cfg(feature = "gateway")]
+        let _changing = self.inner.registry.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        #[cfg(feature = "gateway")]
+        self.inner.registry.add_to(&mut spec);
         let before = self.inner.settings.load_full();
         let unix_time = self.inner.clock.unix_time();
-        let after = Arc::new(Settings::new(spec.into(), Some(&before), unix_time, &*self.inner.store));
+        let after = Arc::new(Settings::new(spec, Some(&before), unix_time, &*self.inner.store));
         self.inner.endpoint_lengths.add(&after);
         // The swap comes before the revocation. In the other order, a request in between could get a token of
         // the new epoch from the old settings.

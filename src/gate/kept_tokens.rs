@@ -9,6 +9,8 @@ use crate::gate::registration::Registration;
 use crate::gate::settings::{Client, Settings};
 use crate::oauth::client::ClientId;
 use crate::oauth::grant::Record;
+#[cfg(feature = "gateway")]
+use crate::oauth::registration::is_client_id;
 use crate::store::TokenStore;
 
 impl Gate {
@@ -18,7 +20,11 @@ impl Gate {
         let store = &*self.inner.store;
         let Some(lasting) = store.lasting() else { return };
         let settings = self.settings();
-        let registered = lasting.registrations();
+        #[cfg_attr(not(feature = "gateway"), expect(unused_mut))]
+        let mut registered = lasting.registrations();
+        // Clients that have registered themselves in a shared store are not read yet.
+        #[cfg(feature = "gateway")]
+        registered.retain(|client, _| !store.is_shared() || !is_client_id(client.as_str()));
         for (client, registration) in &registered {
             let known = settings.clients.get(client.as_str());
             if !known.is_some_and(|known| known.keeps_tokens_of(Some(registration))) {

@@ -33,6 +33,8 @@ mod possession;
 #[cfg(feature = "jose")]
 mod proof;
 pub(crate) mod question;
+#[cfg(feature = "gateway")]
+mod register;
 mod registration;
 #[cfg(feature = "remote")]
 mod remote;
@@ -70,10 +72,14 @@ pub use keys::{KeySource, RemoteKeys};
 pub use origin::Origin;
 #[cfg(feature = "gateway")]
 pub(crate) use proof::USED as REPLAYED_PROOF;
+#[cfg(feature = "gateway")]
+pub(crate) use register::{Registered, read_registered};
 #[cfg(feature = "remote")]
 pub use remote::{Credentials, IntrospectionError, RemoteGate, RemoteGateBuilder, RemoteGateError};
 pub use secret_hash::{SecretHash, SecretHashError};
 pub use spec::{ClientSpec, GateSpec, SecretSpec, SpecError};
+#[cfg(feature = "gateway")]
+pub(crate) use spec::{InitialToken, RegistrationSpec};
 pub use throttle::ThrottlePolicy;
 #[cfg(feature = "gateway")]
 pub(crate) use throttle::network;

@@ -1,6 +1,8 @@
 //! The settings of a gate, compiled for requests.
 
 use std::collections::HashMap;
+#[cfg(feature = "gateway")]
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,6 +19,8 @@ use crate::gate::metadata;
 use crate::gate::proof::ProofScope;
 use crate::gate::registration::Registration;
 use crate::gate::secret_hash::SecretHash;
+#[cfg(feature = "gateway")]
+use crate::gate::spec::RegistrationSpec;
 use crate::gate::spec::{ClientSpec, GateSpec, SecretSpec};
 use crate::gate::throttle::ThrottlePolicy;
 #[cfg(feature = "jose")]
@@ -33,6 +37,7 @@ use crate::oauth::scope::RestrictedTokens;
 use crate::store::TokenStore;
 
 /// A [`GateSpec`] compiled for requests. A reload swaps it as a whole.
+#[cfg_attr(feature = "gateway", derive(Clone))]
 pub(crate) struct Settings {
     pub(crate) challenge: Challenge,
     pub(crate) issuer: String,
@@ -60,6 +65,9 @@ pub(crate) struct Settings {
     /// The hash that the secret of an unknown client is verified against. It costs as much as all secrets of
     /// the client whose secrets cost the most.
     pub(crate) decoy: Option<SecretHash>,
+    /// How clients register themselves.
+    #[cfg(feature = "gateway")]
+    pub(crate) registration: Option<Arc<RegistrationSpec>>,
 }
 
 /// A client as configured, with its parts that outlive a reload.
@@ -85,6 +93,9 @@ pub(crate) struct Client {
     pub(crate) carried: Arc<[u8]>,
     /// The grants of live tokens. They outlive a reload.
     pub(crate) grants: Arc<Mutex<Grants>>,
+    /// Where the last use of a client that has registered itself is noted, in Unix seconds.
+    #[cfg(feature = "gateway")]
+    pub(super) last_use: Option<Arc<AtomicU64>>,
 }
 
 impl Settings {
@@ -100,9 +111,16 @@ impl Settings {
             token_endpoint: spec.token_endpoint.clone(),
             introspection_endpoint: spec.introspection_endpoint.clone(),
             revocation_endpoint: spec.revocation_endpoint.clone(),
-            scopes: spec.scopes,
-            auth_methods: metadata::auth_methods(&spec.clients),
-            signing_algorithms: metadata::signing_algorithms(&spec.clients),
+            scopes: spec.scopes.clone(),
+            #[cfg(feature = "gateway")]
+            registration_endpoint: spec
+                .registration
+                .as_ref()
+                .map(|registration| registration.endpoint.clone()),
+            #[cfg(not(feature = "gateway"))]
+            registration_endpoint: None,
+            auth_methods: metadata::auth_methods(&spec),
+            signing_algorithms: metadata::signing_algorithms(&spec),
             dpop_algorithms: metadata::DPOP_ALGORITHMS.to_vec(),
             certificate_bound_tokens: spec.clients.iter().any(|client| client.certificate_bound_tokens),
             #[cfg(feature = "gateway")]
@@ -110,8 +128,8 @@ impl Settings {
             #[cfg(not(feature = "gateway"))]
             key_set: false,
         };
-        let announce_dpop = spec.clients.iter().any(|client| client.dpop_bound_tokens);
-        let decoy = decoy(&spec.clients);
+        let announce_dpop = metadata::binds_to_keys(&spec);
+        let decoy = decoy(&spec);
         #[cfg(feature = "jose")]
         let mut key_pool = KeyPool::new(before.into_iter().flat_map(Self::remote_keys));
         let clients = spec.clients.into_iter().map(|client| {
@@ -152,6 +170,8 @@ impl Settings {
             jwt: spec.jwt,
             max_tokens_per_client: spec.max_tokens_per_client,
             throttle: spec.throttle,
+            #[cfg(feature = "gateway")]
+            registration: spec.registration.map(|registration| Arc::new(*registration)),
             decoy,
             clients,
         }
@@ -161,6 +181,8 @@ impl Settings {
     pub(super) fn endpoint_paths(&self) -> Vec<String> {
         let own = [&self.token_endpoint, &self.introspection_endpoint, &self.revocation_endpoint];
         let mut paths: Vec<String> = own.into_iter().cloned().collect();
+        #[cfg(feature = "gateway")]
+        paths.extend(self.registration.as_ref().map(|registration| registration.endpoint.clone()));
         for document in [AUTHORIZATION_SERVER, PROTECTED_RESOURCE] {
             paths.push(document.to_owned());
             if !self.issuer_path.is_empty() {
@@ -198,6 +220,31 @@ impl Settings {
             Some(ClientKeys::Remote(keys)) => Some(keys),
             _ => None,
         })
+    }
+}
+
+#[cfg(feature = "gateway")]
+impl Settings {
+    /// Returns the same settings with a client that has registered itself.
+    pub(super) fn with_client(&self, spec: ClientSpec, unix_time: Duration, store: &dyn TokenStore) -> Self {
+        let mut after = self.clone();
+        let mut key_pool = KeyPool::new(std::iter::empty());
+        let carryover =
+            Carryover { known: self.clients.get(spec.id.as_str()), store, key_pool: &mut key_pool };
+        let id = spec.id.as_str().into();
+        let client = compile_client(spec, carryover, self.decoy.as_ref(), unix_time);
+        after.clients.insert(id, Arc::new(client));
+        after
+    }
+}
+
+#[cfg(feature = "gateway")]
+impl Client {
+    /// Notes that a client that has registered itself was used.
+    pub(super) fn note_use(&self, unix_time: Duration) {
+        if let Some(last_use) = &self.last_use {
+            last_use.fetch_max(unix_time.as_secs(), Ordering::Relaxed);
+        }
     }
 }
 
@@ -245,6 +292,8 @@ fn compile_client(
         dpop_bound_tokens: spec.dpop_bound_tokens,
         carried: registration.carried(),
         registration,
+        #[cfg(feature = "gateway")]
+        last_use: spec.last_use,
         grants: known.map(|known| Arc::clone(&known.grants)).unwrap_or_default(),
     }
 }
@@ -255,13 +304,22 @@ const DEFAULT_DECOY: &str =
 
 /// Returns a decoy that costs as much as the secrets of the most expensive client, or the recommended cost if
 /// no client has a secret.
-fn decoy(clients: &[ClientSpec]) -> Option<SecretHash> {
+fn decoy(spec: &GateSpec) -> Option<SecretHash> {
+    let clients = &spec.clients;
     let cost = |client: &ClientSpec| client.secrets.iter().map(|secret| secret.hash.cost()).sum();
     let highest_cost = clients.iter().map(cost).max().unwrap_or(0);
     let hashes = clients.iter().flat_map(|client| &client.secrets).map(|secret| &secret.hash);
+    let usual = SecretHash::parse(DEFAULT_DECOY).ok();
+    // Clients that register get hashes of the recommended cost.
+    #[cfg(feature = "gateway")]
+    if let Some(usual) =
+        usual.as_ref().filter(|usual| spec.registration.is_some() && usual.cost() > highest_cost)
+    {
+        return Some(usual.clone());
+    }
     match hashes.max_by_key(|hash| hash.cost()) {
         Some(dearest) => dearest.costing(highest_cost),
-        None => SecretHash::parse(DEFAULT_DECOY).ok(),
+        None => usual,
     }
 }
 
@@ -277,6 +335,6 @@ fn padding(secrets: &[SecretSpec], decoy: Option<&SecretHash>) -> Option<SecretH
 mod tests {
     #[test]
     fn the_default_decoy_is_a_valid_hash() {
-        assert!(super::decoy(&[]).is_some());
+        assert!(super::decoy(&crate::gate::GateSpec::default()).is_some());
     }
 }

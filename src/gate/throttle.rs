@@ -107,6 +107,28 @@ impl Throttle {
         Ok(Attempt { pair, address })
     }
 
+    /// Admits a request that counts whether it succeeds or not: for a name, and ten times as many for an
+    /// address.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn admit_one(
+        &self,
+        policy: ThrottlePolicy,
+        name: &str,
+        address: IpAddr,
+        now: Millis,
+    ) -> Result<(), Duration> {
+        let keys = [self.hasher.hash_one(("name", name)), self.hasher.hash_one(network(address))];
+        let limits = [policy.failures, policy.failures_of_an_address()];
+        let mut counters = self.secrets.lock();
+        for (key, limit) in keys.into_iter().zip(limits) {
+            if let Some(over) = reached(&counters, policy, key, limit, now) {
+                return Err(over.since(now));
+            }
+        }
+        keys.into_iter().for_each(|key| count(&mut counters, policy, key, now));
+        Ok(())
+    }
+
     /// Takes an attempt back that succeeded or was never made. Success also forgets the pair's failures.
     pub(crate) fn forgive(&self, admitted: &Attempt, was_good: bool) {
         let mut counters = self.secrets.lock();

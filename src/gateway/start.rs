@@ -18,6 +18,7 @@ use super::handover::{Handover, Parts, Predecessor};
 use super::jwt_keys::keeper::KeyKeeper;
 use super::load::{load, log_warnings};
 use super::log::start_log;
+use super::registered;
 use super::reload::Reloader;
 use super::secret_usage::{self, Keeper};
 use super::service_manager::{self, Watchdog};
@@ -107,6 +108,7 @@ fn start(
     let keeper = Keeper::start(proxy.gate().clone(), journal, state_dir, alone, shadow);
     let keeper = keeper.map_err(StartError::system)?;
     secret_usage::warn_of_expired(proxy.gate());
+    registered::start(proxy.gate().downgrade()).map_err(StartError::system)?;
     let reloader = Arc::new(Reloader::new(
         path,
         proxy,

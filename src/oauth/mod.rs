@@ -37,6 +37,8 @@ pub(crate) mod jose;
     expect(unreachable_pub, reason = "the fuzz targets reach it")
 )]
 pub(crate) mod public_origin;
+#[cfg(feature = "gateway")]
+pub(crate) mod registration;
 #[cfg(feature = "jose")]
 pub(crate) mod replay;
 pub(crate) mod scope;

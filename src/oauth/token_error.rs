@@ -42,6 +42,21 @@ pub enum TokenError {
     InvalidProof(&'static str),
     /// 400 `unsupported_token_type` (RFC 7009 §2.2.1).
     UnsupportedTokenType,
+    /// 400 `invalid_client_metadata` (RFC 7591 §3.2.2), with the reason.
+    InvalidClientMetadata(&'static str),
+    /// 400 `invalid_software_statement` (RFC 7591 §3.2.2).
+    InvalidSoftwareStatement,
+    /// 400 `unapproved_software_statement` (RFC 7591 §3.2.2): no issuer of software statements is trusted.
+    UnapprovedSoftwareStatement,
+    /// A request to the registration endpoint has no token: 401 with a challenge (RFC 6750 §3).
+    NoRegistrationToken,
+    /// The token of a request to the registration endpoint is unknown, expired or used up: 401
+    /// `invalid_token`, with the same bytes for every reason.
+    InvalidRegistrationToken,
+    /// As many clients are registered as may be: 403 `access_denied`.
+    TooManyClients,
+    /// Too many requests to register: 429, with the time to wait.
+    RegistrationThrottled(Duration),
     /// Too many failed authentications: 429, with the time to wait.
     Throttled(Duration),
     /// Hashing is busy, or a token limit is reached: 503 `temporarily_unavailable`, with the time to wait.
@@ -88,6 +103,29 @@ impl TokenError {
             Self::UnsupportedTokenType => {
                 (bad, "unsupported_token_type", "only access tokens can be revoked here")
             }
+            Self::InvalidClientMetadata(why) => (bad, "invalid_client_metadata", why),
+            Self::InvalidSoftwareStatement => {
+                (bad, "invalid_software_statement", "the software statement is not a signed JWT")
+            }
+            Self::UnapprovedSoftwareStatement => {
+                (bad, "unapproved_software_statement", "software statements are not accepted here")
+            }
+            Self::NoRegistrationToken => (
+                StatusCode::UNAUTHORIZED,
+                "invalid_token",
+                "the request needs a token in an Authorization header with the scheme Bearer",
+            ),
+            Self::InvalidRegistrationToken => {
+                (StatusCode::UNAUTHORIZED, "invalid_token", "the token is unknown, expired or used up")
+            }
+            Self::TooManyClients => {
+                (StatusCode::FORBIDDEN, "access_denied", "no more clients can be registered with this token")
+            }
+            Self::RegistrationThrottled(_) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "temporarily_unavailable",
+                "too many registrations: wait before the next one",
+            ),
             Self::Throttled(_) => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "temporarily_unavailable",
@@ -127,10 +165,20 @@ impl TokenError {
                     headers.insert(WWW_AUTHENTICATE, value);
                 }
             }
+            Self::NoRegistrationToken | Self::InvalidRegistrationToken => {
+                let mut challenge = format!("Bearer realm=\"{}\"", quoted(realm));
+                // RFC 6750 §3.1: a request without a token gets no error code.
+                if *self == Self::InvalidRegistrationToken {
+                    challenge.push_str(", error=\"invalid_token\"");
+                }
+                if let Ok(value) = HeaderValue::from_str(&challenge) {
+                    headers.insert(WWW_AUTHENTICATE, value);
+                }
+            }
             Self::MethodNotAllowed(allow) => {
                 headers.insert(ALLOW, HeaderValue::from_static(allow));
             }
-            Self::Throttled(wait) | Self::Unavailable(wait) => {
+            Self::Throttled(wait) | Self::RegistrationThrottled(wait) | Self::Unavailable(wait) => {
                 // Rounded up, so that a client that waits exactly as long is not too early.
                 headers.insert(
                     RETRY_AFTER,

@@ -1,5 +1,6 @@
 //! Where issued tokens are kept: the [`TokenStore`] trait and a [`MemoryStore`].
 
+mod client_table;
 #[cfg(any(feature = "config", feature = "redis"))]
 mod engine;
 #[cfg(feature = "journal")]
@@ -14,6 +15,8 @@ mod token_store;
 mod used_name;
 mod wheel;
 
+#[cfg(feature = "gateway")]
+pub(crate) use client_table::{CLIENT, MemoryTable, client_key, number};
 #[cfg(any(feature = "config", feature = "redis"))]
 pub use engine::{EngineAddress, EngineLogin, EngineTls, RedisOptions, Topology};
 #[cfg(feature = "journal")]
@@ -23,5 +26,8 @@ pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use redis::{RedisStore, SharedStoreStatus};
 pub use stored::{Interner, StoredGrant};
-pub use token_store::{Admits, BoxFuture, Found, Health, Pending, StoreError, TokenStore, Use};
+pub use token_store::{
+    Admits, BoxFuture, ClientTable, Found, Health, OnRowChange, Pending, RowChange, StoreError, TokenStore,
+    Use,
+};
 pub use used_name::UsedName;

@@ -176,15 +176,33 @@ pub struct Interner {
 /// The number of grants from which unused ones are removed before the map grows.
 const GRANTS_BEFORE_CLEANING: usize = 1024;
 
+/// The number of clients from which those that had registered and are gone are removed before the map grows.
+const CLIENTS_BEFORE_CLEANING: usize = 4096;
+
+/// Returns whether a client has registered itself. Its id never comes again, so its epoch can be forgotten.
+#[cfg(feature = "gateway")]
+fn is_registered(id: &ClientId) -> bool {
+    crate::oauth::registration::is_client_id(id.as_str())
+}
+
+/// Only the gateway registers clients.
+#[cfg(not(feature = "gateway"))]
+fn is_registered(_: &ClientId) -> bool {
+    false
+}
+
 impl Interner {
     /// Returns the state of a client. The first call creates the state.
     #[must_use]
     pub fn client(&self, id: &ClientId) -> Arc<ClientState> {
         let mut clients = lock(&self.clients);
-        match clients.get(id) {
-            Some(client) => Arc::clone(client),
-            None => Arc::clone(clients.entry(id.clone()).or_insert_with(|| ClientState::new(id.clone()))),
+        if let Some(client) = clients.get(id) {
+            return Arc::clone(client);
         }
+        if clients.len() >= CLIENTS_BEFORE_CLEANING && clients.len() == clients.capacity() {
+            clients.retain(|id, client| Arc::strong_count(client) > 1 || !is_registered(id));
+        }
+        Arc::clone(clients.entry(id.clone()).or_insert_with(|| ClientState::new(id.clone())))
     }
 
     /// Returns the grant of a stored form.

@@ -175,6 +175,12 @@ pub trait TokenStore: Send + Sync + 'static {
         None
     }
 
+    /// Returns the table of clients that have registered themselves, if the store keeps one. The default
+    /// keeps none: such clients are gone after a restart.
+    fn client_table(&self) -> Option<&dyn ClientTable> {
+        None
+    }
+
     /// Returns the state of a client, which the gate shares with the records that this store makes. A store
     /// that makes no records keeps the default: a client without tokens. An
     /// [`Interner`](crate::store::Interner) has one for each client.
@@ -206,6 +212,59 @@ pub trait TokenStore: Send + Sync + 'static {
 
     /// Returns what the store can do at the moment.
     fn health(&self) -> Health;
+}
+
+/// A row that is written, or removed if it has no value.
+pub type RowChange = (String, Option<Vec<u8>>);
+
+/// A callback that receives each row that another process has written or removed.
+pub type OnRowChange = Box<dyn Fn(&str, Option<&[u8]>) + Send + Sync>;
+
+/// A table of rows that the gate keeps in its store: the clients that have registered themselves (RFC 7591),
+/// and what they have used. A store keeps them as it keeps revocations: after a write has succeeded, they
+/// survive a restart, and every process that uses the store sees them.
+pub trait ClientTable: Send + Sync {
+    /// Returns all rows that this process knows.
+    fn rows(&self) -> Vec<(String, Vec<u8>)>;
+
+    /// Returns the value of a row, as far as this process knows it.
+    fn known(&self, key: &str) -> Option<Vec<u8>>;
+
+    /// Writes and removes rows, all of them or none.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the store does not know whether they are kept for good.
+    fn write(&self, changes: Vec<RowChange>) -> Pending<'_, Result<(), StoreError>>;
+
+    /// Adds one to the number in a row, unless it is `most` already. Returns whether it was added. Two
+    /// processes never add the same one.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the store does not know whether it was added for good.
+    fn count_up(&self, key: &str, most: u64) -> Pending<'_, Result<bool, StoreError>>;
+
+    /// Replaces the value of a row, unless it is not `before` any more. Returns whether it was replaced.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the store does not know whether it was replaced for good.
+    fn replace(&self, key: &str, before: Vec<u8>, after: Vec<u8>) -> Pending<'_, Result<bool, StoreError>>;
+
+    /// Returns the value of a row that another process may have written.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the store cannot answer.
+    fn find_row(&self, key: &str) -> Pending<'_, Result<Option<Vec<u8>>, StoreError>>;
+
+    /// Returns whether other processes write to the same table.
+    fn has_others(&self) -> bool {
+        false
+    }
+
+    /// Calls `on_change` with each row that another process has changed. A table that no other process writes
+    /// to keeps the default.
+    fn on_change(&self, on_change: OnRowChange) {
+        drop(on_change);
+    }
 }
 
 /// What a store knows about a token without waiting.

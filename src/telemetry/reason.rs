@@ -63,7 +63,11 @@ reasons! {
     InvalidScope = "invalid_scope",
     InvalidTarget = "invalid_target",
     UnsupportedTokenType = "unsupported_token_type",
-    /// Too many failed authentications.
+    InvalidClientMetadata = "invalid_client_metadata",
+    InvalidSoftwareStatement = "invalid_software_statement",
+    /// As many clients are registered as may be.
+    TooManyClients = "too_many_clients",
+    /// Too many failed authentications, or too many registrations.
     Throttled = "throttled",
     /// The hashing queue is full, or the token limit is reached.
     TemporarilyUnavailable = "temporarily_unavailable",

@@ -54,16 +54,19 @@ pub(crate) enum EndpointName {
     Token,
     Introspection,
     Revocation,
+    Registration,
 }
 
 impl EndpointName {
-    pub(crate) const ALL: [Self; 3] = [Self::Token, Self::Introspection, Self::Revocation];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Token, Self::Introspection, Self::Revocation, Self::Registration];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Token => "token",
             Self::Introspection => "introspection",
             Self::Revocation => "revocation",
+            Self::Registration => "registration",
         }
     }
 }

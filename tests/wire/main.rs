@@ -51,6 +51,7 @@ mod metrics;
 mod protected;
 mod queue;
 mod refused_uploads;
+mod registration;
 mod reload;
 mod restart;
 mod rfc;

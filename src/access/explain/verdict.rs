@@ -30,6 +30,7 @@ pub(super) fn endpoint_name(endpoint: Endpoint) -> &'static str {
         Endpoint::Revocation => "the revocation endpoint",
         Endpoint::AuthorizationServer => "the authorization server metadata (RFC 8414)",
         Endpoint::ProtectedResource => "the protected resource metadata (RFC 9728)",
+        Endpoint::Registration => "the registration endpoint (RFC 7591)",
         Endpoint::KeySet => "the keys that verify JWTs (RFC 7517)",
     }
 }

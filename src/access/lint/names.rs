@@ -43,7 +43,10 @@ fn scopes(config: &Config, findings: &mut Findings<'_>) {
         })
         .flat_map(Scopes::iter)
         .collect();
-    let held: BTreeSet<&str> = config.clients.iter().flat_map(|client| client.scopes.iter()).collect();
+    let of_clients = config.clients.iter().flat_map(|client| client.scopes.iter());
+    let registration = config.token_service.registration.iter();
+    let of_templates = registration.flat_map(|table| &table.templates).flat_map(|it| it.scopes.iter());
+    let held: BTreeSet<&str> = of_clients.chain(of_templates).collect();
     // A file without routes or without clients is unfinished. It gets at most one warning instead of many.
     let (no_routes, no_clients) = (config.routes.is_empty(), config.clients.is_empty());
     for scope in &config.scopes {

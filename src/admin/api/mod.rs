@@ -23,6 +23,7 @@ mod paging;
 mod prefix;
 mod previews;
 mod questions;
+mod registered;
 mod routes;
 mod scopes;
 mod shadow;
@@ -56,6 +57,7 @@ pub(super) fn router(gate: &Gate) -> Router<AdminState> {
         .route("/access", get(access::matrix_page))
         .route("/clients", get(clients::list))
         .route("/clients/{id}", get(clients::one))
+        .route("/registered-clients", get(registered::list))
         .route("/clients/{id}/tokens", get(tokens::list))
         .route("/explain", post(questions::explain))
         .route("/check", post(questions::check))

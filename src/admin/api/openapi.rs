@@ -17,8 +17,8 @@ mod tests {
     use utoipa::{Modify, OpenApi};
 
     use super::super::{
-        access, audit, clients, commits, drafts, history, live, previews, questions, routes, scopes, shadow,
-        status, tokens, upstreams,
+        access, audit, clients, commits, drafts, history, live, previews, questions, registered, routes,
+        scopes, shadow, status, tokens, upstreams,
     };
 
     #[derive(OpenApi)]
@@ -37,6 +37,7 @@ mod tests {
             access::matrix_page,
             clients::list,
             clients::one,
+            registered::list,
             tokens::list,
             tokens::revoke,
             questions::explain,

@@ -7,13 +7,12 @@ use serde_json::Value;
 
 use super::usage::Usage;
 use super::{secrets, show};
-use crate::change::environment::read_config;
 use crate::cli::failure::Failure;
-use crate::cli::output;
+use crate::cli::{output, with_registered};
 use crate::config::{Client, ShownDuration};
 
 pub(super) fn list(path: &Path, json: bool) -> Result<(), Failure> {
-    let config = read_config(path)?;
+    let config = with_registered::read(path)?;
     let now = SystemTime::now();
     let usage = Usage::read(&config, now);
     if json {

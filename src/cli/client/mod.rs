@@ -3,10 +3,11 @@
 mod add;
 mod edit;
 mod list;
+mod registered;
 mod remove;
 mod reset_secret;
 mod revoke_tokens;
-mod save;
+pub(super) mod save;
 pub(super) mod secrets;
 mod show;
 mod switch;

@@ -14,7 +14,7 @@ use crate::gateway::change_control;
 ///
 /// If the history cannot be written, the edit is made anyway, and a running gateway records it as an edit by
 /// hand.
-pub(super) fn edit<T>(
+pub(in crate::cli) fn edit<T>(
     path: &Path,
     change: impl FnOnce(&mut ConfigFile) -> Result<T, EditError>,
 ) -> Result<(T, Config), Failure> {

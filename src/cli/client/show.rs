@@ -9,14 +9,14 @@ use super::secrets::{self, End};
 use super::usage::Usage;
 use crate::change::EditError;
 use crate::change::conflict::{Conflict, Kind};
-use crate::change::environment::read_config;
 use crate::cli::failure::Failure;
-use crate::cli::output;
+use crate::cli::{output, with_registered};
 use crate::config::{Client, ShownDuration, suggestion};
+use crate::oauth::registration::is_client_id;
 use crate::utc;
 
 pub(super) fn show(path: &Path, name: &str, as_json: bool) -> Result<(), Failure> {
-    let config = read_config(path)?;
+    let config = with_registered::read(path)?;
     let Some(client) = config.client(name) else {
         let hint = suggestion(name, config.clients.iter().map(|client| client.id.as_str()));
         return Err(EditError::from(Conflict::Missing(Kind::Client, name.to_owned(), hint)).into());
@@ -35,10 +35,12 @@ pub(super) fn show(path: &Path, name: &str, as_json: bool) -> Result<(), Failure
         vec!["default scopes".to_owned(), list(client.default_scopes.iter().collect())],
         vec!["token lifetime".to_owned(), ShownDuration(client.token_lifetime).to_string()],
         vec!["authentication".to_owned(), list(client.authentication_methods())],
-        vec![
-            "in the file".to_owned(),
-            format!("{}:{}", config.file_of(client.position).display(), client.position.line),
-        ],
+        if is_client_id(name) && client.position.line == 0 {
+            vec!["source".to_owned(), "registered itself".to_owned()]
+        } else {
+            let file = config.file_of(client.position).display();
+            vec!["in the file".to_owned(), format!("{file}:{}", client.position.line)]
+        },
     ];
     if !client.audiences.is_empty() {
         rows.push(vec!["audiences".to_owned(), client.audiences.join(", ")]);
@@ -77,7 +79,9 @@ pub(super) fn json(client: &Client, usage: &Usage, now: SystemTime) -> Value {
             })
         })
         .collect();
+    let source = if client.position.line == 0 { "registered" } else { "file" };
     json!({
+        "source": source,
         "client_id": client.id.as_str(),
         "enabled": client.enabled,
         "capabilities": client.capability_names(),

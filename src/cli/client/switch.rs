@@ -3,13 +3,20 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::save;
+use super::{registered, save};
 use crate::change::operation::{Operation, millis};
+use crate::change::registration::RegisteredState;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 
 pub(super) fn switch(path: &Path, name: &str, enabled: bool) -> Result<(), Failure> {
-    let operation = Operation::ClientEnabled { id: name.to_owned(), enabled, at: millis(SystemTime::now()) };
+    let id = name.to_owned();
+    let operation = if registered::is_meant(path, name) {
+        let state = if enabled { RegisteredState::Enabled } else { RegisteredState::Disabled };
+        Operation::RegisteredClient { id, state }
+    } else {
+        Operation::ClientEnabled { id, enabled, at: millis(SystemTime::now()) }
+    };
     let (changed, _) = save::edit(path, |file| {
         file.apply(&operation)?;
         Ok(file.is_changed())

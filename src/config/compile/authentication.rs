@@ -348,7 +348,7 @@ fn sha256(value: &Value<'_>) -> Option<[u8; 32]> {
 }
 
 /// Reads a TOML date-time with an offset.
-fn instant(value: &Value<'_>) -> Option<SystemTime> {
+pub(super) fn instant(value: &Value<'_>) -> Option<SystemTime> {
     const WANTED: &str = "a date and time with its offset, not in quotes: 2026-12-01T00:00:00Z";
     let Some(datetime) = value.inner().as_datetime() else {
         return value.wrong_type(WANTED);

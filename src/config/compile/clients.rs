@@ -12,6 +12,7 @@ use crate::{
         model::Client,
         reader::{Table, Value},
         settings::{clients::TOKEN_GENERATION, token_service::TOKEN_LIFETIME},
+        warning::Lint,
     },
     oauth::{
         client::{Capabilities, ClientId},
@@ -72,6 +73,14 @@ fn client_id(text: &str, value: &Value<'_>) -> Option<ClientId> {
             "a client id is 1 to 255 visible ASCII characters, with spaces only inside",
         );
     }
+    // As the registration endpoint makes them.
+    if text.len() == 26 && text.starts_with("reg_") {
+        value.warn(
+            Lint::RegisteredId,
+            "has the form of an id that the registration endpoint makes, and hides a registered client with the same id: \
+             choose another",
+        );
+    }
     id
 }
 
@@ -93,7 +102,7 @@ fn capabilities(value: &Value<'_>) -> Option<Capabilities> {
 }
 
 /// Reads the client's scopes and its default scopes.
-fn both_scopes(table: &mut Table<'_>, names: &Names<'_>) -> (Scopes, Scopes) {
+pub(super) fn both_scopes(table: &mut Table<'_>, names: &Names<'_>) -> (Scopes, Scopes) {
     let own = table.take("scopes");
     // As written, so that a bad scope is not reported twice.
     let written: Vec<&str> = own

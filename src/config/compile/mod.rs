@@ -19,6 +19,7 @@ mod methods;
 mod metrics;
 mod observe;
 mod proxy_protocol;
+mod registration;
 mod resilience;
 mod routes;
 mod scopes;
@@ -55,7 +56,7 @@ pub(super) fn config(root: &mut Table<'_>, file: &Path) -> Option<Config> {
         scopes: scopes.iter().map(|(name, _)| *name).collect(),
         upstreams: upstreams.iter().map(|(name, _)| *name).collect(),
     };
-    let mut token_service = token_service::token_service(root, &server);
+    let mut token_service = token_service::token_service(root, &server, &names);
     let routes = root.take("routes");
     if routes.as_ref().is_some_and(jwt::is_asked_for) {
         token_service.jwt.get_or_insert_with(jwt::defaults);

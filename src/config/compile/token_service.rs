@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use super::{addresses::secure_url, cors, jwt};
+use super::{addresses::secure_url, cors, jwt, registration, scopes::Names};
 use crate::config::{
     address::Scheme,
     error::ErrorKind,
@@ -44,6 +44,9 @@ impl TokenService {
                 path => endpoints.push((format!("{document}{path}"), what)),
             }
         }
+        if let Some(registration) = &self.registration {
+            endpoints.push((registration.endpoint.clone(), "the registration endpoint"));
+        }
         if self.jwt.is_some() {
             endpoints.push((metadata::KEY_SET.to_owned(), "the keys that verify JWTs (RFC 7517)"));
         }
@@ -52,9 +55,9 @@ impl TokenService {
 }
 
 /// Reads `[token_service]`, or returns its defaults.
-pub(super) fn token_service(root: &mut Table<'_>, server: &Server) -> TokenService {
+pub(super) fn token_service(root: &mut Table<'_>, server: &Server, names: &Names<'_>) -> TokenService {
     root.take("token_service")
-        .and_then(|value| value.table("a table: [token_service]", |table| read(table, server)))
+        .and_then(|value| value.table("a table: [token_service]", |table| read(table, server, names)))
         .unwrap_or_else(|| without_table(server))
 }
 
@@ -73,6 +76,7 @@ fn without_table(server: &Server) -> TokenService {
         realm: defaults::REALM.to_owned(),
         public_origins: Vec::new(),
         restricted_tokens: RestrictedTokens::default(),
+        registration: None,
         jwt: None,
     }
 }
@@ -91,7 +95,7 @@ fn default_issuer(server: &Server) -> Issuer {
     }
 }
 
-fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
+fn read(table: &mut Table<'_>, server: &Server, names: &Names<'_>) -> TokenService {
     let TokenService {
         issuer,
         token_endpoint,
@@ -105,6 +109,7 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
         realm,
         public_origins,
         restricted_tokens,
+        registration: no_registration,
         jwt: no_jwt,
     } = without_table(server);
     let mut taken: Vec<(String, &'static str)> =
@@ -129,6 +134,11 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
     let token_endpoint = endpoint("token_endpoint", token_endpoint, table);
     let introspection_endpoint = endpoint("introspection_endpoint", introspection_endpoint, table);
     let revocation_endpoint = endpoint("revocation_endpoint", revocation_endpoint, table);
+    let registration = table.take("registration").map(|value| {
+        registration::registration(&value, names, |table| {
+            endpoint("endpoint", defaults::REGISTRATION_ENDPOINT.to_owned(), table)
+        })
+    });
     let max_tokens = table.positive(&MAX_TOKENS);
     let per_client = table.take(MAX_TOKENS_PER_CLIENT.bounds.name);
     TokenService {
@@ -186,6 +196,7 @@ fn read(table: &mut Table<'_>, server: &Server) -> TokenService {
                 ("any_route", RestrictedTokens::AnyRoute),
             ])
         }),
+        registration: registration.unwrap_or(no_registration),
         jwt: table.or("jwt", no_jwt, |value| jwt::service(&value).map(Some)),
     }
 }

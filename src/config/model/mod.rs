@@ -9,6 +9,7 @@ mod jwt;
 mod methods;
 mod mode;
 mod observe;
+mod registration;
 mod route;
 mod server;
 #[cfg(feature = "gateway")]
@@ -29,6 +30,7 @@ pub use jwt::{JwtKeys, JwtService, TokenForwarding};
 pub use methods::Methods;
 pub use mode::Mode;
 pub use observe::{AcceptContext, SecurityLog, Tracing};
+pub use registration::{InitialAccessToken, Registration, RegistrationMethod, RegistrationTemplate};
 pub use route::{Access, AddressRules, HeaderChanges, HostPattern, IdentityHeader, IdentityHeaders, Route};
 pub use server::{
     AccessLog, BodyLimit, CertificateFiles, ConnectionsPerAddress, Issuer, Limits, Listener,

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{acme::Acme, cors::Cors, jwt::JwtService, mode::Mode};
+use super::{acme::Acme, cors::Cors, jwt::JwtService, mode::Mode, registration::Registration};
 use crate::{
     config::{
         address::{AddressRange, Host, Origin, Scheme},
@@ -271,6 +271,8 @@ pub struct TokenService {
     pub public_origins: Vec<PublicOrigin>,
     /// The routes that accept a token that is restricted to a resource (RFC 8707).
     pub restricted_tokens: RestrictedTokens,
+    /// How clients register themselves; `None` lets none of them do so.
+    pub registration: Option<Registration>,
     /// How JWTs for upstreams are signed. `None` if no route asks for them and the file does not configure
     /// it.
     pub jwt: Option<JwtService>,

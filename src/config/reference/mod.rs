@@ -24,6 +24,7 @@ mod markdown;
 mod number;
 mod observe;
 mod pattern;
+mod registration;
 mod routes;
 mod schema;
 mod server;

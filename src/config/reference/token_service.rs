@@ -5,6 +5,7 @@ use serde_json::json;
 use super::cors;
 use super::key::{Key, Kind, Table};
 use super::pattern;
+use super::registration::registration;
 use crate::config::settings::{jwt as jwt_settings, token_service as settings};
 use crate::gate::defaults;
 
@@ -106,6 +107,7 @@ pub(super) fn token_service() -> Table {
         .default(r#""own_routes""#)
         .example(r#""any_route""#)
         .wrong(r#""all""#),
+        Key::table("registration", registration()),
         Key::table("jwt", jwt()),
     ])
 }

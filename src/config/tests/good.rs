@@ -166,9 +166,23 @@ fn everything_in_server_and_token_service_arrives() {
             "/.well-known/oauth-authorization-server/tokens",
             "/.well-known/oauth-protected-resource",
             "/.well-known/oauth-protected-resource/tokens",
+            "/register",
             "/.well-known/jwks.json",
         ]
     );
+    let registration = service.registration.as_ref().unwrap();
+    assert_eq!((registration.max_clients.get(), registration.max_per_minute.get()), (50, 3));
+    let template = &registration.templates[0];
+    assert_eq!((template.name.as_str(), template.scopes.as_str()), ("partner", "read write"));
+    assert_eq!((template.default_scopes.as_str(), template.token_lifetime), ("read", SECOND * 60));
+    assert_eq!((template.methods.len(), template.audiences.len()), (2, 1));
+    assert_eq!((template.max_clients.get(), template.unused_expiry), (5, SECOND * 30 * 86_400));
+    assert!(template.dpop_bound_tokens);
+    let token = &registration.tokens[0];
+    assert_eq!((token.name.as_str(), token.template.as_str(), token.digest), ("ci", "partner", [0; 32]));
+    assert_eq!((token.max_uses.map(NonZeroU32::get), token.expires.is_some()), (Some(2), true));
+    assert_eq!(registration.disabled_clients, ["reg_AAAAAAAAAAAAAAAAAAAAAA"]);
+    assert_eq!(registration.removed_clients, ["reg_BBBBBBBBBBBBBBBBBBBBBB"]);
     let jwt = service.jwt.as_ref().unwrap();
     let (algorithm, day) = (SigningAlgorithm::EdDsa, SECOND * 86_400);
     let generated = JwtKeys::Generated { algorithm, rotate_every: day * 7, publish_before: SECOND * 7_200 };

@@ -1,3 +1,5 @@
+#[cfg(feature = "gateway")]
+use std::sync::{Arc, atomic::AtomicU64};
 use std::time::Duration;
 
 use crate::gate::defaults::TOKEN_LIFETIME;
@@ -46,6 +48,9 @@ pub struct ClientSpec {
     pub dpop_bound_tokens: bool,
     /// Ends the client's tokens when it changes, whatever it changes to.
     pub token_generation: u64,
+    /// Where the last use of a client that has registered itself is noted, in Unix seconds.
+    #[cfg(feature = "gateway")]
+    pub(crate) last_use: Option<Arc<AtomicU64>>,
 }
 
 impl ClientSpec {
@@ -68,6 +73,8 @@ impl ClientSpec {
             certificate_bound_tokens: false,
             dpop_bound_tokens: false,
             token_generation: 0,
+            #[cfg(feature = "gateway")]
+            last_use: None,
         }
     }
 

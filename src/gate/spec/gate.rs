@@ -3,6 +3,8 @@ use crate::gate::defaults;
 use crate::gate::jwt::JwtPolicy;
 use crate::gate::spec::client::ClientSpec;
 use crate::gate::spec::error::SpecError;
+#[cfg(feature = "gateway")]
+use crate::gate::spec::registration::RegistrationSpec;
 use crate::gate::throttle::ThrottlePolicy;
 use crate::oauth::public_origin::PublicOrigin;
 use crate::oauth::scope::RestrictedTokens;
@@ -38,6 +40,9 @@ pub struct GateSpec {
     pub(crate) jwt: Option<JwtPolicy>,
     /// The clients.
     pub clients: Vec<ClientSpec>,
+    /// How clients register themselves. `None` lets none of them do so.
+    #[cfg(feature = "gateway")]
+    pub(crate) registration: Option<Box<RegistrationSpec>>,
 }
 
 impl Default for GateSpec {
@@ -56,6 +61,8 @@ impl Default for GateSpec {
             #[cfg(feature = "gateway")]
             jwt: None,
             clients: Vec::new(),
+            #[cfg(feature = "gateway")]
+            registration: None,
         }
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Metadata {
     pub introspection_endpoint: String,
     /// The path of the revocation endpoint.
     pub revocation_endpoint: String,
+    /// The path where clients register themselves, if they may.
+    pub registration_endpoint: Option<String>,
     /// All scopes.
     pub scopes: Vec<String>,
     /// The ways in which clients may authenticate.
@@ -72,6 +74,9 @@ impl Metadata {
                 let name = format!("{endpoint}_endpoint_auth_signing_alg_values_supported");
                 document[name] = json!(self.signing_algorithms);
             }
+        }
+        if let Some(path) = &self.registration_endpoint {
+            document["registration_endpoint"] = json!(url(path));
         }
         self.add_common(&mut document);
         document

@@ -48,7 +48,7 @@ pub(crate) fn form(body: &[u8]) -> Result<Form<'_>, TokenError> {
 }
 
 /// Returns whether the body has a content coding (RFC 9110 §8.4), which would hide the parameters.
-fn is_encoded(headers: &HeaderMap) -> bool {
+pub(crate) fn is_encoded(headers: &HeaderMap) -> bool {
     let codings = headers.get_all(CONTENT_ENCODING).iter();
     codings.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).any(|coding| {
         let coding = coding.trim_ascii();
@@ -57,14 +57,23 @@ fn is_encoded(headers: &HeaderMap) -> bool {
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
-    const FORM: &[u8] = b"application/x-www-form-urlencoded";
+    is_type(headers, b"application/x-www-form-urlencoded")
+}
+
+/// Returns whether the body is JSON.
+#[cfg(feature = "gateway")]
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    is_type(headers, b"application/json")
+}
+
+fn is_type(headers: &HeaderMap, media_type: &[u8]) -> bool {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
     // The spelling of nearly every client.
-    if value.as_bytes() == FORM {
+    if value.as_bytes() == media_type {
         return true;
     }
-    // Media type parameters such as charset are ignored: the form is always UTF-8.
+    // Media type parameters such as charset are ignored: forms and JSON are always UTF-8.
     let essence = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
-    essence.trim_ascii().eq_ignore_ascii_case(FORM)
+    essence.trim_ascii().eq_ignore_ascii_case(media_type)
 }

@@ -9,8 +9,9 @@ use crate::telemetry::{Meter, RouteCells};
 pub(super) const NO_ROUTE: &str = "(none)";
 
 /// The meters of requests without a route. No route can have their names.
-static BUILTIN: LazyLock<[Meter<RouteCells>; 5]> = LazyLock::new(|| {
-    ["(token)", "(introspection)", "(revocation)", "(metadata)", NO_ROUTE].map(|name| Meter::new(name, 64))
+static BUILTIN: LazyLock<[Meter<RouteCells>; 6]> = LazyLock::new(|| {
+    ["(token)", "(introspection)", "(revocation)", "(metadata)", "(registration)", NO_ROUTE]
+        .map(|name| Meter::new(name, 64))
 });
 
 /// Returns the meters of requests without a route.
@@ -29,6 +30,7 @@ fn builtin_index(endpoint: Option<Endpoint>) -> usize {
         Some(Endpoint::Introspection) => 1,
         Some(Endpoint::Revocation) => 2,
         Some(Endpoint::AuthorizationServer | Endpoint::ProtectedResource | Endpoint::KeySet) => 3,
-        None => 4,
+        Some(Endpoint::Registration) => 4,
+        None => 5,
     }
 }

@@ -13,6 +13,7 @@ pub(super) fn endpoint_name(endpoint: Endpoint) -> Option<EndpointName> {
         Endpoint::Token => Some(EndpointName::Token),
         Endpoint::Introspection => Some(EndpointName::Introspection),
         Endpoint::Revocation => Some(EndpointName::Revocation),
+        Endpoint::Registration => Some(EndpointName::Registration),
         Endpoint::AuthorizationServer | Endpoint::ProtectedResource | Endpoint::KeySet => None,
     }
 }
@@ -24,6 +25,11 @@ pub(super) fn success_event(outcome: &EndpointOutcome) -> Option<Event> {
         Success::Described { active: true } => Some(Event::TokenActive),
         Success::Described { active: false } => Some(Event::TokenInactive),
         Success::Revoked => Some(Event::Revoked),
+        // The security log has these.
+        Success::Registered
+        | Success::RegistrationRead
+        | Success::RegistrationUpdated
+        | Success::RegistrationDeleted => None,
     }
 }
 
@@ -54,7 +60,14 @@ pub(super) fn token_error_reason(error: &TokenError) -> Reason {
         TokenError::InvalidTarget => Reason::InvalidTarget,
         TokenError::InvalidProof(_) => Reason::InvalidDpopProof,
         TokenError::UnsupportedTokenType => Reason::UnsupportedTokenType,
-        TokenError::Throttled(_) => Reason::Throttled,
+        TokenError::InvalidClientMetadata(_) => Reason::InvalidClientMetadata,
+        TokenError::InvalidSoftwareStatement | TokenError::UnapprovedSoftwareStatement => {
+            Reason::InvalidSoftwareStatement
+        }
+        TokenError::NoRegistrationToken => Reason::NoToken,
+        TokenError::InvalidRegistrationToken => Reason::InvalidToken,
+        TokenError::TooManyClients => Reason::TooManyClients,
+        TokenError::Throttled(_) | TokenError::RegistrationThrottled(_) => Reason::Throttled,
         TokenError::Unavailable(_) => Reason::TemporarilyUnavailable,
     }
 }

@@ -60,6 +60,9 @@ pub(super) fn outcome(
             (kind, token_error_reason(error).as_str(), error.status().as_u16())
         }
         (None, Some(Success::Revoked)) => (Kind::TokenRevoked, "revoked", 200),
+        (None, Some(Success::Registered)) => (Kind::ClientRegistered, "registered", 201),
+        (None, Some(Success::RegistrationUpdated)) => (Kind::RegistrationUpdated, "updated", 200),
+        (None, Some(Success::RegistrationDeleted)) => (Kind::RegistrationDeleted, "deleted", 204),
         (None, _) => return,
     };
     security_log::submit(&Event {
@@ -83,6 +86,13 @@ fn kind_of_error(error: &TokenError) -> Option<Kind> {
         TokenError::InvalidProof(why) if *why == REPLAYED_PROOF => Some(Kind::CredentialReplayed),
         TokenError::InvalidProof(_) => Some(Kind::AuthenticationFailed),
         TokenError::Throttled(_) => Some(Kind::AuthenticationThrottled),
+        TokenError::NoRegistrationToken
+        | TokenError::InvalidRegistrationToken
+        | TokenError::InvalidClientMetadata(_)
+        | TokenError::InvalidSoftwareStatement
+        | TokenError::UnapprovedSoftwareStatement
+        | TokenError::TooManyClients
+        | TokenError::RegistrationThrottled(_) => Some(Kind::RegistrationRefused),
         TokenError::UnauthorizedClient | TokenError::InvalidScope | TokenError::InvalidTarget => {
             Some(Kind::GrantRefused)
         }
@@ -103,6 +113,7 @@ fn name(endpoint: Endpoint) -> &'static str {
         Endpoint::Introspection => "(introspection)",
         Endpoint::Revocation => "(revocation)",
         Endpoint::AuthorizationServer | Endpoint::ProtectedResource | Endpoint::KeySet => "(metadata)",
+        Endpoint::Registration => "(registration)",
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::oauth::token::TokenDigest;
 use crate::store::journal::usage::UsageRow;
+use crate::store::token_store::RowChange;
 use crate::store::used_name::UsedName;
 
 /// The kinds of rows. The number of a kind is never reused for another kind.
@@ -66,6 +67,8 @@ pub(super) struct Batch {
     pub(super) epochs: Vec<Epoch>,
     pub(super) used: Vec<(UsedName, i64)>,
     pub(super) usage: Vec<UsageRow>,
+    /// Changes of the table of registered clients.
+    pub(super) registered: Vec<RowChange>,
 }
 
 /// One row of the table.
@@ -81,7 +84,7 @@ pub(super) struct Row {
 
 impl Batch {
     pub(super) fn is_empty(&self) -> bool {
-        let Self { grants, ended, clients, issued, revoked, epochs, used, usage } = self;
+        let Self { grants, ended, clients, issued, revoked, epochs, used, usage, registered } = self;
         grants.is_empty()
             && ended.is_empty()
             && clients.is_empty()
@@ -90,6 +93,7 @@ impl Batch {
             && epochs.is_empty()
             && used.is_empty()
             && usage.is_empty()
+            && registered.is_empty()
     }
 
     pub(super) fn append(&mut self, mut later: Self) {
@@ -101,6 +105,7 @@ impl Batch {
         self.epochs.append(&mut later.epochs);
         self.used.append(&mut later.used);
         self.usage.append(&mut later.usage);
+        self.registered.append(&mut later.registered);
     }
 
     /// Makes the rows: tokens first, because a token in the same batch may be revoked in it.

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavio
 use crate::state_file;
 use crate::store::journal::batch::{Batch, ClientRow, EPOCH, ISSUED, REVOKED};
 use crate::store::journal::boot::Moment;
+use crate::store::journal::client_rows;
 use crate::store::journal::earlier;
 use crate::store::journal::error::JournalError;
 use crate::store::journal::network;
@@ -117,6 +118,7 @@ impl JournalFile {
             },
         }
         usage::prepare(&connection).map_err(sqlite)?;
+        client_rows::prepare(&connection).map_err(sqlite)?;
         Ok(Self { connection, path, lock, own })
     }
 
@@ -168,6 +170,7 @@ impl JournalFile {
             };
         }
         usage::write(&write, &batch.usage)?;
+        client_rows::write(&write, &batch.registered)?;
         let mut own: Option<RangeInclusive<i64>> = None;
         for row in batch.rows() {
             write.execute(

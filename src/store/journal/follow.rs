@@ -58,6 +58,14 @@ impl Following {
         *follower = None;
     }
 
+    /// Reads from the file, if another process may write.
+    pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Option<rusqlite::Result<T>> {
+        self.lock().as_ref().map(|follower| read(&follower.connection))
+    }
+
     /// Loads what another process has written since the last call into memory. Returns when the last of these
     /// tokens expires.
     pub(super) fn catch_up(&self, own: &OwnRows, now: i64, target: &Target<'_>) -> Result<i64, JournalError> {

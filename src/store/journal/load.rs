@@ -10,6 +10,7 @@ use crate::oauth::client::ClientId;
 use crate::oauth::grant::{Grant, Record};
 use crate::store::journal::batch::{self, EPOCH, ISSUED, REVOKED, USED};
 use crate::store::journal::boot::{Moment, Shift, shift};
+use crate::store::journal::client_rows;
 use crate::store::journal::error::JournalError;
 use crate::store::journal::file::JournalFile;
 use crate::store::journal::grant_ids::GrantIds;
@@ -48,6 +49,8 @@ pub(super) struct Loaded {
     pub(super) grants: GrantIds,
     /// The registrations of clients.
     pub(super) registrations: HashMap<ClientId, Vec<u8>>,
+    /// The rows of registered clients.
+    pub(super) registered: Vec<(String, Vec<u8>)>,
     /// When the last token expires.
     pub(super) last_expiry: i64,
     /// The last row that was read.
@@ -77,6 +80,11 @@ pub(super) fn load(
     file.connection().execute_batch("BEGIN").map_err(|error| file.sqlite(error))?;
     let grants = grants(file, now, target, &mut loaded)?;
     loaded.registrations = registrations(file)?;
+    let registered = client_rows::rows(file.connection()).map_err(|error| file.sqlite(error))?;
+    if registered.damaged > 0 {
+        return Err(JournalError::Damaged(file.path().to_owned(), "the checksum of a row is wrong"));
+    }
+    loaded.registered = registered.rows;
     epochs(file, target)?;
     replay(file, now, target, &grants, &mut loaded)?;
     file.connection().execute_batch("COMMIT").map_err(|error| file.sqlite(error))?;

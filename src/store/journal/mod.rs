@@ -2,6 +2,8 @@
 
 mod batch;
 mod boot;
+mod client_rows;
+mod client_table;
 mod earlier;
 mod error;
 mod file;
@@ -42,11 +44,12 @@ pub use self::error::JournalError;
 #[cfg(feature = "gateway")]
 pub(crate) use self::file::LOCK;
 #[cfg(feature = "gateway")]
-pub(crate) use self::report::{Report, report, usage};
+pub(crate) use self::report::{Report, registered_rows, report, usage};
 #[cfg(feature = "gateway")]
 pub(crate) use self::usage::UsageRow;
 use crate::clock::{Clock, Millis};
 use crate::oauth::client::ClientId;
+use crate::store::client_table::MemoryTable;
 use crate::store::journal::boot::{BootClock, SystemBoot};
 use crate::store::journal::follow::Following;
 use crate::store::journal::grant_ids::GrantIds;
@@ -56,7 +59,7 @@ use crate::store::journal::writer::Shared;
 use crate::store::lasting::OnFound;
 use crate::store::memory::MemoryStore;
 use crate::store::stored::Interner;
-use crate::store::token_store::{Pending, StoreError, TokenStore};
+use crate::store::token_store::{OnRowChange, Pending, StoreError, TokenStore};
 
 /// A store in the memory of this process. It records its changes in a journal file, and loads the file when
 /// it starts.
@@ -107,6 +110,9 @@ pub struct Journal {
     used: UsedNames,
     grants: Mutex<GrantIds>,
     registrations: Mutex<HashMap<ClientId, Vec<u8>>>,
+    /// The clients that have registered themselves, as they are in the file.
+    registered: MemoryTable,
+    on_row_change: OnceLock<OnRowChange>,
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
     boot: Arc<dyn BootClock>,

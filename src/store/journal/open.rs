@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use super::Journal;
 use crate::clock::Clock;
+use crate::store::client_table::MemoryTable;
 use crate::store::journal::boot::BootClock;
 use crate::store::journal::error::JournalError;
 use crate::store::journal::file::JournalFile;
@@ -33,12 +34,18 @@ impl Journal {
     ) -> Result<Self, JournalError> {
         match Self::try_open(folder, max_tokens, Arc::clone(&clock), Arc::clone(&boot), None) {
             Err(error) if report::is_damage(&error) => {
+                // Clients have no other place, and each row has its own checksum.
+                #[cfg(feature = "gateway")]
+                let registered = report::registered_rows(folder).unwrap_or_default();
                 let aside = report::set_aside(folder)?;
                 log::error!(
                     "{error}; it is kept as {}, all tokens end, and the use of secrets is counted from now on",
                     aside.display()
                 );
-                Self::try_open(folder, max_tokens, clock, boot, None)
+                let opened = Self::try_open(folder, max_tokens, clock, boot, None)?;
+                #[cfg(feature = "gateway")]
+                opened.restore_registered(registered);
+                Ok(opened)
             }
             opened => opened,
         }
@@ -64,7 +71,7 @@ impl Journal {
         let (memory, interner, used) =
             (MemoryStore::new(max_tokens), Interner::default(), UsedNames::default());
         let target = Target { memory: &memory, interner: &interner, used: &used, offset, found: None };
-        let Loaded { tokens, no_room, dropped, mut grants, registrations, last_expiry, last_row } =
+        let Loaded { tokens, no_room, dropped, mut grants, registrations, registered, last_expiry, last_row } =
             load(&mut file, before.as_ref(), &now, &target)?;
         if dropped {
             log::warn!(
@@ -103,6 +110,8 @@ impl Journal {
             used,
             grants: Mutex::new(grants),
             registrations: Mutex::new(registrations),
+            registered: MemoryTable::with(registered),
+            on_row_change: OnceLock::new(),
             shared,
             writer: Some(writer),
             boot,

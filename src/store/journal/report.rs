@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use rusqlite::ErrorCode;
 
+#[cfg(feature = "gateway")]
+use crate::store::journal::client_rows;
 use crate::store::journal::error::JournalError;
 use crate::store::journal::file::NAME;
 #[cfg(feature = "gateway")]
@@ -81,6 +83,14 @@ pub(crate) fn report(folder: &Path) -> Result<Option<Report>, JournalError> {
 pub(crate) fn usage(folder: &Path) -> Result<Option<Vec<UsageRow>>, JournalError> {
     let Some((connection, path)) = open_to_read(folder)? else { return Ok(None) };
     usage::rows(&connection).map(Some).map_err(|error| JournalError::Sqlite(path, error))
+}
+
+/// Returns the table of registered clients in the journal in a folder. It is empty without a journal. A
+/// running gateway may have it open.
+#[cfg(feature = "gateway")]
+pub(crate) fn registered_rows(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, JournalError> {
+    let Some((connection, path)) = open_to_read(folder)? else { return Ok(Vec::new()) };
+    client_rows::rows(&connection).map(|rows| rows.rows).map_err(|error| JournalError::Sqlite(path, error))
 }
 
 #[cfg(feature = "gateway")]

@@ -57,6 +57,7 @@ impl Journal {
         if self.catch_up().is_err() {
             log::error!("the last part of {} cannot be read", self.folder.display());
         }
+        self.read_registered();
         self.following.stop();
         self.own.keep(false);
     }

@@ -11,7 +11,7 @@ use crate::oauth::grant::Record;
 use crate::oauth::token::TokenDigest;
 use crate::store::journal::batch::{Batch, Epoch, Issued};
 use crate::store::lasting::Lasting;
-use crate::store::token_store::{Found, Health, Pending, StoreError, TokenStore, Use};
+use crate::store::token_store::{ClientTable, Found, Health, Pending, StoreError, TokenStore, Use};
 use crate::store::used_name::UsedName;
 
 impl TokenStore for Journal {
@@ -113,6 +113,10 @@ impl TokenStore for Journal {
     }
 
     fn lasting(&self) -> Option<&dyn Lasting> {
+        Some(self)
+    }
+
+    fn client_table(&self) -> Option<&dyn ClientTable> {
         Some(self)
     }
 

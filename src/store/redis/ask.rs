@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::oauth::token::TokenDigest;
+use crate::store::redis::clients;
 use crate::store::redis::connect::PATIENCE;
 use crate::store::redis::flights::{Answer, Joined};
 use crate::store::redis::shared::{Shared, State};
@@ -70,6 +71,7 @@ async fn answer_to(shared: &Shared, token: TokenDigest) -> Answer {
             }
             State::Token(record) => {
                 shared.flights.refund();
+                clients::meet(shared, record.grant().client().id()).await?;
                 shared.adopt(token, record, fetched.generation)
             }
         });

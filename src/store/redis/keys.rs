@@ -19,6 +19,10 @@ pub(super) struct Keys {
     pub(super) gateways: String,
     /// The hash of the epochs of clients.
     pub(super) epochs: String,
+    /// The hash of registered clients.
+    pub(super) clients: String,
+    /// The number of changes of that hash.
+    pub(super) clients_version: String,
     tokens: String,
     used: String,
 }
@@ -30,6 +34,8 @@ impl Keys {
             log: tagged("log"),
             gateways: tagged("gateways"),
             epochs: tagged("epochs"),
+            clients: tagged("clients"),
+            clients_version: tagged("clients-version"),
             tokens: format!("{prefix}:t:"),
             used: format!("{prefix}:u:"),
         }

@@ -11,12 +11,15 @@
 
 mod additions;
 mod ask;
+mod client_table;
+mod clients;
 mod connect;
 mod entry;
 mod error;
 mod flights;
 mod identity;
 mod keys;
+mod known_clients;
 mod lease;
 mod recent;
 mod registrations;
@@ -52,7 +55,7 @@ use crate::store::lasting::Lasting;
 use crate::store::redis::connect::PATIENCE;
 use crate::store::redis::shared::{Shared, lock};
 use crate::store::stored::StoredGrant;
-use crate::store::token_store::{Admits, Found, Health, Pending, StoreError, TokenStore, Use};
+use crate::store::token_store::{Admits, ClientTable, Found, Health, Pending, StoreError, TokenStore, Use};
 use crate::store::used_name::UsedName;
 
 /// A store that several gateways share.
@@ -125,6 +128,7 @@ impl RedisStore {
         let thread = std::thread::Builder::new().name("tollgate-store".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::spawn(additions::run(Arc::clone(&tasks), jobs));
+                tokio::spawn(clients::run(Arc::clone(&tasks)));
                 tokio::spawn(worker::run(tasks));
                 let _ = stopped.await;
             });
@@ -257,6 +261,10 @@ impl TokenStore for RedisStore {
 
     fn is_shared(&self) -> bool {
         true
+    }
+
+    fn client_table(&self) -> Option<&dyn ClientTable> {
+        Some(self)
     }
 
     fn lasting(&self) -> Option<&dyn Lasting> {

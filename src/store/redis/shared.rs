@@ -20,6 +20,7 @@ use crate::store::redis::entry::Value;
 use crate::store::redis::error::EngineError;
 use crate::store::redis::flights::Flights;
 use crate::store::redis::keys::Keys;
+use crate::store::redis::known_clients::KnownClients;
 use crate::store::redis::lease::Lease;
 use crate::store::redis::recent::Recent;
 use crate::store::redis::registrations::Registrations;
@@ -65,6 +66,8 @@ pub(super) struct Shared {
     /// its clients.
     pub(super) gateways: Mutex<HashMap<String, (Millis, String)>>,
     pub(super) stats: Stats,
+    /// The clients that have registered themselves.
+    pub(super) clients: KnownClients,
     /// Whether this gate accepts a token that another gate has issued.
     pub(super) admits: OnceLock<Admits>,
 }
@@ -100,6 +103,7 @@ impl Shared {
             client_set: Mutex::new("-".to_owned()),
             gateways: Mutex::default(),
             stats: Stats::default(),
+            clients: KnownClients::default(),
             admits: OnceLock::new(),
         }
     }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::oauth::client::ClientId;
 use crate::store::engine::Topology;
+use crate::store::redis::clients;
 use crate::store::redis::connect::{self, Link};
 use crate::store::redis::entry::{Entry, Position};
 use crate::store::redis::error::EngineError;
@@ -86,6 +87,9 @@ async fn serve(
     shared.replicas.store(identity.replicas, Ordering::Relaxed);
     let prepared = prepare(shared, &link, &identity, known).await;
     if let Err(error) = prepared {
+        return error;
+    }
+    if let Err(error) = clients::load(shared, &link).await {
         return error;
     }
     // An earlier report of a failure was about another connection.

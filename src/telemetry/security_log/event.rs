@@ -56,6 +56,16 @@ kinds! {
     GrantRefused = "grant-refused", "iam", "denied", "failure";
     /// A token was revoked.
     TokenRevoked = "token-revoked", "iam", "deletion", "success";
+    /// A client has registered itself.
+    ClientRegistered = "client-registered", "iam", "creation", "success";
+    /// A client has replaced its registration.
+    RegistrationUpdated = "registration-updated", "iam", "change", "success";
+    /// A client has removed itself.
+    RegistrationDeleted = "registration-deleted", "iam", "deletion", "success";
+    /// A client that was not used for too long was removed.
+    RegistrationExpired = "registration-expired", "iam", "deletion", "success";
+    /// A request to the registration endpoint was refused.
+    RegistrationRefused = "registration-refused", "iam", "denied", "failure";
     /// A request can be read in more than one way, as in request smuggling.
     RequestAmbiguous = "request-ambiguous", "intrusion_detection", "denied", "failure";
     /// A route does not admit the address.
@@ -172,7 +182,7 @@ mod tests {
         for kind in Kind::ALL {
             let (category, event_type, outcome) = kind.classes();
             assert!(["authentication", "iam", "intrusion_detection", "network"].contains(&category));
-            assert!(["denied", "deletion"].contains(&event_type));
+            assert!(["denied", "deletion", "creation", "change"].contains(&event_type));
             assert!(["failure", "success"].contains(&outcome));
             let mut out = Vec::new();
             write_left_out(&mut out, kind, UNIX_EPOCH, 7);

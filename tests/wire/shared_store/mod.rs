@@ -9,5 +9,6 @@ mod gateways;
 mod link;
 mod measure;
 mod notifications;
+mod registration;
 mod registrations;
 mod requests;

@@ -1,13 +1,15 @@
 //! The list of clients.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::admin::console::view::clients::{ClientRow, ClientsPage};
+use crate::admin::console::view::clients::{ClientRow, ClientsPage, RegisteredRow};
 use crate::admin::console::view::frame::Section;
 use crate::admin::console::view::parts::{Badge, Tone};
 use crate::admin::console::visit::{Answer, Visit};
 use crate::admin::console::wording;
 use crate::config::{Client, Position, grouped};
+use crate::gate::Registered;
 
 /// The number of clients on one page.
 const MOST: usize = 100;
@@ -36,6 +38,7 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
     let page = ClientsPage {
         rows: shown.into_iter().map(|client| row(&visit, client)).collect(),
         count,
+        registered: registered(&visit, &query),
         query,
         next,
         frame: visit.live_frame(Section::Clients, "Clients"),
@@ -77,6 +80,40 @@ fn is_same(one: &Client, other: &Client) -> bool {
         client
     };
     without_positions(one) == without_positions(other)
+}
+
+/// Returns the first page of the clients that have registered themselves and match a search.
+fn registered(visit: &Visit, query: &str) -> Vec<RegisteredRow> {
+    let gate = visit.admin.gate();
+    let is_wanted = |client: &&Arc<Registered>| {
+        query.is_empty()
+            || client.id.as_str().contains(query)
+            || client.metadata.name().is_some_and(|name| name.contains(query))
+            || client.metadata.scopes.iter().any(|scope| scope == query)
+    };
+    let row = |client: &Arc<Registered>| {
+        let spec = gate.registered_spec(client);
+        let badge = match &spec {
+            Some(spec) if spec.policy.enabled => Badge::new(Tone::Good, "enabled"),
+            Some(_) => Badge::new(Tone::Plain, "disabled"),
+            None => Badge::new(Tone::Warn, "without template"),
+        };
+        let used = client.last_used();
+        RegisteredRow {
+            id: client.id.to_string(),
+            name: client.metadata.name().unwrap_or("–").to_owned(),
+            badges: vec![badge],
+            template: client.template.clone(),
+            scopes: spec.iter().flat_map(|spec| spec.policy.scopes.iter()).map(str::to_owned).collect(),
+            tokens: gate.tokens_live_of(client.id.as_str()).map_or_else(|| "–".to_owned(), grouped),
+            last_used: if used > client.issued_at {
+                wording::relative(UNIX_EPOCH + Duration::from_secs(used), SystemTime::now())
+            } else {
+                "not yet".to_owned()
+            },
+        }
+    };
+    gate.registered_clients().iter().filter(is_wanted).take(MOST).map(row).collect()
 }
 
 fn row(visit: &Visit, client: &Client) -> ClientRow {

@@ -15,6 +15,7 @@ pub(crate) struct ClientsPage {
     pub(crate) count: String,
     pub(crate) rows: Vec<ClientRow>,
     pub(crate) next: Option<String>,
+    pub(crate) registered: Vec<RegisteredRow>,
 }
 
 /// A client in the list.
@@ -23,6 +24,19 @@ pub(crate) struct ClientRow {
     pub(crate) url: String,
     pub(crate) id: String,
     pub(crate) badges: Vec<Badge>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) tokens: String,
+    pub(crate) last_used: String,
+}
+
+/// A client that has registered itself.
+#[derive(Debug)]
+pub(crate) struct RegisteredRow {
+    pub(crate) id: String,
+    /// The name that it has given itself.
+    pub(crate) name: String,
+    pub(crate) badges: Vec<Badge>,
+    pub(crate) template: String,
     pub(crate) scopes: Vec<String>,
     pub(crate) tokens: String,
     pub(crate) last_used: String,

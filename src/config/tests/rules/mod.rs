@@ -3,6 +3,7 @@
 mod acme;
 mod clients;
 mod listeners;
+mod registration;
 mod routes;
 mod server;
 mod store;

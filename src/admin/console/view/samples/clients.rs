@@ -36,6 +36,15 @@ pub(super) fn pages(word: &str) -> Vec<(&'static str, String)> {
                 row("old", vec![badge(Tone::Plain, "disabled")], &[]),
             ],
             next: Some("/clients?after=old".into()),
+            registered: vec![RegisteredRow {
+                id: "reg_AAAAAAAAAAAAAAAAAAAAAA".into(),
+                name: word.into(),
+                badges: vec![badge(Tone::Good, "enabled")],
+                template: word.into(),
+                scopes: vec![word.into()],
+                tokens: "3".into(),
+                last_used: "2 hours ago".into(),
+            }],
         }
         .render(),
     );
@@ -47,6 +56,7 @@ pub(super) fn pages(word: &str) -> Vec<(&'static str, String)> {
             count: String::new(),
             rows: vec![],
             next: None,
+            registered: vec![],
         }
         .render(),
     );

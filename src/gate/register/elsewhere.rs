@@ -1,0 +1,83 @@
+//! Clients that another gateway has registered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::gate::instance::Gate;
+use crate::gate::register::swap::Changed;
+use crate::gate::settings::Settings;
+use crate::oauth::client_auth::ClientAuth;
+use crate::oauth::registration::is_client_id;
+use crate::oauth::token_error::TokenError;
+use crate::store::client_key;
+
+/// `Retry-After` of a refusal because there are too many questions.
+const RETRY: Duration = Duration::from_secs(1);
+impl Gate {
+    /// Returns the settings with the client of a request, if another gateway may have registered it. `None`
+    /// leaves the settings as they are.
+    ///
+    /// # Errors
+    /// `temporarily_unavailable` if the store cannot answer, or if there are too many questions.
+    pub(in crate::gate) async fn find_registered(
+        &self,
+        settings: &Settings,
+        auth: &ClientAuth,
+    ) -> Result<Option<Arc<Settings>>, TokenError> {
+        let table = self.inner.registry.table(&*self.inner.store);
+        if settings.registration.is_none() || !table.has_others() {
+            return Ok(None);
+        }
+        let id = match auth {
+            ClientAuth::Secret { client_id, .. } | ClientAuth::Id(client_id) => client_id.clone(),
+            ClientAuth::Assertion { assertion, .. } => {
+                match crate::oauth::assertion::peek_client(assertion.expose()) {
+                    Ok(id) => id.to_string(),
+                    Err(_) => return Ok(None),
+                }
+            }
+        };
+        if settings.clients.contains_key(id.as_str()) {
+            return Ok(None);
+        }
+        self.ask_for_registered(&id).await?;
+        Ok(Some(self.settings_full()))
+    }
+
+    /// Asks the store for a client that this gateway does not know.
+    pub(super) async fn ask_for_registered(&self, id: &str) -> Result<(), TokenError> {
+        let registry = &self.inner.registry;
+        let table = registry.table(&*self.inner.store);
+        if !is_client_id(id) || !table.has_others() || registry.get(id).is_some() {
+            return Ok(());
+        }
+        if !registry.questions.admit(self.inner.clock.unix_time().as_secs()) {
+            return Err(TokenError::Unavailable(RETRY));
+        }
+        let key = client_key(id);
+        let found = table.find_row(&key).get().await.map_err(|_| TokenError::Unavailable(RETRY))?;
+        if let Some(value) = found {
+            self.adopt_registered(&key, Some(&value));
+        }
+        Ok(())
+    }
+
+    /// Lets the store show each row that another process writes to this gate.
+    pub(in crate::gate) fn watch_registered(&self) {
+        if let Some(table) = self.inner.store.client_table() {
+            let inner = Arc::downgrade(&self.inner);
+            table.on_change(Box::new(move |key, value| {
+                if let Some(inner) = inner.upgrade() {
+                    Self { inner }.adopt_registered(key, value);
+                }
+            }));
+        }
+    }
+
+    /// Applies a row that another process has written.
+    fn adopt_registered(&self, key: &str, value: Option<&[u8]>) {
+        if let Some(id) = self.inner.registry.apply(key, value) {
+            drop(self.refresh_client(id, Changed::Elsewhere));
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Clients that nobody uses are removed, and so are those that an operator has removed.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::gate::instance::Gate;
+use crate::gate::register::record::Registered;
+use crate::gate::register::registry::{client_of_use, used_key};
+use crate::gate::spec::ClientSpec;
+use crate::store::{RowChange, number};
+
+/// A client's last use is written down again after this part of the time that it may be unused.
+const WRITES_IN_EXPIRY: u64 = 24;
+
+impl Gate {
+    /// Removes the clients that were unused for too long or that an operator has removed, and writes down
+    /// when the others were used last. Returns the ids of those that have expired.
+    pub(crate) async fn expire_registered(&self) -> Vec<String> {
+        let settings = self.settings_full();
+        // While registration is switched off, nothing is known about how long clients may be unused.
+        let Some(registration) = &settings.registration else { return Vec::new() };
+        let (registry, store) = (&self.inner.registry, &*self.inner.store);
+        let table = registry.table(store);
+        let now = self.inner.clock.unix_time().as_secs();
+        let mut uses: Vec<RowChange> = Vec::new();
+        let mut expired = Vec::new();
+        for client in registry.all() {
+            let id = client.id.as_str();
+            if registration.removed.iter().any(|removed| removed == id) {
+                let _ = self.remove_registered(id).await;
+                continue;
+            }
+            let Some(template) = registration.template(&client.template) else { continue };
+            if client.expires(template.unused_expiry) <= now {
+                // Another gateway may have seen it.
+                if let Ok(Some(value)) = table.find_row(&used_key(id)).get().await {
+                    client.last_use.fetch_max(number(&value), Ordering::Relaxed);
+                }
+                if client.expires(template.unused_expiry) <= now {
+                    if self.remove_registered(id).await.is_ok() {
+                        expired.push(id.to_owned());
+                    }
+                    continue;
+                }
+            }
+            let written = table.known(&used_key(id)).map_or(0, |value| number(&value));
+            let step = template.unused_expiry.as_secs() / WRITES_IN_EXPIRY;
+            let used = client.last_use.load(Ordering::Relaxed);
+            if used > written.saturating_add(step) || used > 0 && written == 0 {
+                uses.push((used_key(id), Some(used.to_string().into_bytes())));
+            }
+        }
+        // What remains of clients that are gone.
+        for (key, _) in table.rows() {
+            if client_of_use(&key).is_some_and(|id| registry.get(id).is_none()) {
+                uses.push((key, None));
+            }
+        }
+        if !uses.is_empty() {
+            // If they are not written, the next call tries again.
+            let _ = table.write(uses).get().await;
+        }
+        expired
+    }
+
+    /// Returns the registered clients, in the order of their ids.
+    pub(crate) fn registered_clients(&self) -> Vec<Arc<Registered>> {
+        self.inner.registry.all()
+    }
+
+    /// Returns the settings of a registered client in force, or `None` if its template is gone or it was
+    /// removed.
+    pub(crate) fn registered_spec(&self, client: &Registered) -> Option<ClientSpec> {
+        client.spec(self.settings().registration.as_ref()?)
+    }
+
+    /// Returns when a registered client is removed if it stays unused, in Unix seconds.
+    pub(crate) fn registered_expiry(&self, client: &Registered) -> Option<u64> {
+        let settings = self.settings();
+        let template = settings.registration.as_ref()?.template(&client.template)?;
+        Some(client.expires(template.unused_expiry))
+    }
+}

@@ -1,0 +1,147 @@
+//! A registered client, and its stored form.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::gate::keys::KeySource;
+use crate::gate::secret_hash::SecretHash;
+use crate::gate::spec::{ClientSpec, RegistrationSpec, SecretSpec};
+use crate::oauth::client::{Capabilities, ClientId, ClientPolicy};
+use crate::oauth::client_auth::SecretMethod;
+use crate::oauth::registration::{AuthMethod, ClientMetadata, RegistrationToken, is_client_id};
+use crate::oauth::scope::Scopes;
+
+/// The version of the stored form.
+const VERSION: u8 = 1;
+/// The id of a registered client's secret.
+const SECRET_ID: &str = "registered";
+
+/// A registered client.
+#[derive(Clone)]
+pub(crate) struct Registered {
+    pub(crate) id: ClientId,
+    /// The name of the template that bounds it.
+    pub(crate) template: String,
+    /// The name of the initial access token with which it was registered.
+    pub(crate) token: String,
+    /// When it registered, in Unix seconds.
+    pub(crate) issued_at: u64,
+    pub(crate) metadata: ClientMetadata,
+    pub(crate) secret: Option<SecretHash>,
+    /// The registration access token, and then the one before it, until the new one is used: a client that
+    /// has not received the answer to its update is not locked out.
+    pub(crate) access: Vec<RegistrationToken>,
+    /// When it was used last, in Unix seconds. It is shared by all versions of the client.
+    pub(super) last_use: Arc<AtomicU64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    version: u8,
+    template: String,
+    token: String,
+    issued_at: u64,
+    secret: Option<String>,
+    access: Vec<String>,
+    metadata: Map<String, Value>,
+}
+
+impl Registered {
+    /// Returns when the client authenticated last, or when it registered.
+    pub(crate) fn last_used(&self) -> u64 {
+        self.last_use.load(Ordering::Relaxed).max(self.issued_at)
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let stored = Stored {
+            version: VERSION,
+            template: self.template.clone(),
+            token: self.token.clone(),
+            issued_at: self.issued_at,
+            secret: self.secret.as_ref().map(SecretHash::to_phc),
+            access: self.access.iter().map(|token| token.to_text()).collect(),
+            metadata: self.metadata.members(),
+        };
+        // A struct of strings, numbers and JSON can always be serialized.
+        serde_json::to_vec(&stored).unwrap_or_default()
+    }
+
+    /// Reads a stored client. Returns `None` for what this version has not written.
+    pub(super) fn from_bytes(id: &str, bytes: &[u8], last_use: Arc<AtomicU64>) -> Option<Self> {
+        let id = ClientId::new(id).filter(|id| is_client_id(id.as_str()))?;
+        let stored: Stored =
+            serde_json::from_slice(bytes).ok().filter(|stored: &Stored| stored.version == VERSION)?;
+        Some(Self {
+            id,
+            template: stored.template,
+            token: stored.token,
+            issued_at: stored.issued_at,
+            metadata: ClientMetadata::from_members(&stored.metadata)?,
+            secret: stored.secret.map(|phc| SecretHash::parse(&phc)).transpose().ok()?,
+            access: stored
+                .access
+                .iter()
+                .map(|text| RegistrationToken::from_text(text))
+                .collect::<Option<_>>()?,
+            last_use,
+        })
+    }
+
+    /// Returns the settings of the client: what it registered, as far as its template allows that today.
+    /// `None` if there is no such template any more, or if an operator has removed the client.
+    pub(crate) fn spec(&self, registration: &RegistrationSpec) -> Option<ClientSpec> {
+        let is_in = |ids: &[String]| ids.iter().any(|id| id == self.id.as_str());
+        if is_in(&registration.removed) {
+            return None;
+        }
+        let template = registration.template(&self.template)?;
+        let metadata = &self.metadata;
+        let within = |scopes: &Scopes, bounds: &Scopes| {
+            let allowed = scopes.iter().filter(|scope| bounds.contains(scope));
+            Scopes::from_tokens(allowed).unwrap_or_default()
+        };
+        let scopes = within(&metadata.scopes, &template.scopes);
+        let policy = ClientPolicy {
+            capabilities: Capabilities { client_credentials: true, introspection: false },
+            default_scopes: within(&template.default_scopes, &scopes),
+            scopes,
+            token_lifetime: metadata.token_lifetime.min(template.token_lifetime),
+            enabled: !is_in(&registration.disabled) && template.methods.contains(&metadata.method),
+        };
+        let mut spec = ClientSpec::new(self.id.clone(), policy);
+        spec.secret_methods = match metadata.method {
+            AuthMethod::Basic => vec![SecretMethod::Basic],
+            AuthMethod::Post => vec![SecretMethod::Post],
+            AuthMethod::PrivateKeyJwt => Vec::new(),
+        };
+        spec.secrets =
+            self.secret.iter().map(|hash| SecretSpec::new(SECRET_ID, hash.clone(), None)).collect();
+        // The keys of a client with a secret are for other uses than to authenticate.
+        let signs = metadata.method == AuthMethod::PrivateKeyJwt;
+        spec.keys = metadata.keys.as_ref().filter(|_| signs).map(|(_, keys)| KeySource::Inline(keys.clone()));
+        let audiences = metadata.audiences.iter().filter(|audience| template.audiences.contains(audience));
+        spec.audiences = audiences.cloned().collect();
+        spec.dpop_bound_tokens = metadata.dpop_bound_tokens || template.dpop_bound_tokens;
+        spec.last_use = Some(Arc::clone(&self.last_use));
+        Some(spec)
+    }
+
+    /// Returns when the client is removed if it stays unused, in Unix seconds.
+    pub(crate) fn expires(&self, unused_expiry: Duration) -> u64 {
+        self.last_used().saturating_add(unused_expiry.as_secs())
+    }
+}
+
+impl fmt::Debug for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registered")
+            .field("id", &self.id)
+            .field("template", &self.template)
+            .finish_non_exhaustive()
+    }
+}

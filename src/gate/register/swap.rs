@@ -1,0 +1,102 @@
+//! Swaps one client in the settings.
+
+use std::sync::{Arc, PoisonError};
+
+use crate::gate::instance::Gate;
+use crate::gate::settings::{Client, Settings};
+use crate::gate::spec::ClientSpec;
+use crate::oauth::client::ClientState;
+use crate::store::{Pending, StoreError};
+
+/// Where a client was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Changed {
+    /// By a request to this gate.
+    Here,
+    /// By another process, which has ended the tokens that end with the change. To end them again would end
+    /// tokens that were issued since.
+    Elsewhere,
+}
+
+impl Gate {
+    /// Puts a registered client into the settings as the registry has it, as a reload would, or removes it
+    /// from them. A client of the configuration with the same id stays.
+    ///
+    /// The result is the end of the client's epoch, if its tokens end with the change.
+    pub(super) fn refresh_client(&self, id: &str, changed: Changed) -> Pending<'_, Result<u32, StoreError>> {
+        let registry = &self.inner.registry;
+        let _changing = registry.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        // Both are read under the lock, so that a reload before this call counts, and a reload after it finds
+        // the client in the registry.
+        let before = self.inner.settings.load_full();
+        let client = registry.get(id);
+        let spec = client.and_then(|client| client.spec(before.registration.as_ref()?));
+        match (spec, before.clients.get(id)) {
+            (_, Some(known)) if known.last_use.is_none() => Pending::Ready(Ok(0)),
+            (Some(spec), known) => self.put_client(&before, spec, known, changed),
+            (None, Some(known)) => self.take_client(&before, id, known, changed),
+            (None, None) => Pending::Ready(Ok(0)),
+        }
+    }
+
+    fn put_client(
+        &self,
+        before: &Settings,
+        spec: ClientSpec,
+        known: Option<&Arc<Client>>,
+        changed: Changed,
+    ) -> Pending<'_, Result<u32, StoreError>> {
+        let (store, id) = (&*self.inner.store, spec.id.clone());
+        let after = Arc::new(before.with_client(spec, self.inner.clock.unix_time(), store));
+        // As in a reload, the swap comes before the revocation.
+        self.inner.settings.store(Arc::clone(&after));
+        let Some(client) = after.clients.get(id.as_str()) else { return Pending::Ready(Ok(0)) };
+        let ended = match known {
+            Some(known) if client.ends_tokens_of(known) && changed == Changed::Here => {
+                Some(self.end_registered(&client.state))
+            }
+            Some(_) => {
+                client.restrict_tokens(store);
+                None
+            }
+            None => None,
+        };
+        // Tokens in a shared store carry what they depend on.
+        if let Some(lasting) = store.lasting().filter(|_| !store.is_shared()) {
+            let registration = client.registration.to_bytes();
+            if known.is_none_or(|known| known.registration.to_bytes() != registration) {
+                lasting.register(&id, Some(registration));
+            }
+        }
+        ended.unwrap_or(Pending::Ready(Ok(0)))
+    }
+
+    fn take_client(
+        &self,
+        before: &Settings,
+        id: &str,
+        known: &Client,
+        changed: Changed,
+    ) -> Pending<'_, Result<u32, StoreError>> {
+        let mut after = before.clone();
+        after.clients.remove(id);
+        self.inner.settings.store(Arc::new(after));
+        let ended = match changed {
+            Changed::Here => self.end_epoch(&known.state),
+            Changed::Elsewhere => Pending::Ready(Ok(0)),
+        };
+        self.inner.changed_clients.remove(known.state.id());
+        let store = &*self.inner.store;
+        if let Some(lasting) = store.lasting().filter(|_| !store.is_shared()) {
+            lasting.register(known.state.id(), None);
+        }
+        ended
+    }
+
+    fn end_registered(&self, state: &Arc<ClientState>) -> Pending<'_, Result<u32, StoreError>> {
+        if self.inner.store.lasting().is_some() {
+            self.inner.changed_clients.add(state.id());
+        }
+        self.end_epoch(state)
+    }
+}

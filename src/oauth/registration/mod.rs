@@ -1,0 +1,14 @@
+//! Dynamic client registration (RFC 7591, RFC 7592): what a client may ask for, what it is answered, and the
+//! tokens with which it asks.
+
+mod metadata;
+#[cfg(test)]
+mod metadata_tests;
+mod response;
+mod template;
+mod token;
+
+pub(crate) use metadata::{ClientMetadata, Update};
+pub(crate) use response::{Issued, registered, removed};
+pub(crate) use template::{AuthMethod, Template};
+pub(crate) use token::{CLIENT_ID_LENGTH, RegistrationToken, TokenKind, client_id, is_client_id};

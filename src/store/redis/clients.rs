@@ -1,0 +1,119 @@
+//! The table of registered clients in the engine: a hash, and a number that grows with each change.
+//!
+//! Each gateway holds the table in memory, and reads it again when the number has changed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use redis::{Cmd, FromRedisValue};
+
+use crate::oauth::client::ClientId;
+use crate::store::client_table::client_key;
+use crate::store::redis::connect::{Link, PATIENCE};
+use crate::store::redis::error::EngineError;
+use crate::store::redis::shared::Shared;
+use crate::store::token_store::{RowChange, StoreError};
+
+/// How often the number is read.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Returns the number of changes and all rows.
+const ALL: &str = r"
+return { redis.call('GET', KEYS[2]) or '0', redis.call('HGETALL', KEYS[1]) }
+";
+/// Writes rows that an engine has lost, and does not touch the others.
+const RESTORE: &str = r"
+for i = 1, #ARGV, 2 do redis.call('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1]) end
+return redis.call('INCR', KEYS[2])
+";
+
+/// Reads the table when it has changed, until the store ends.
+pub(super) async fn run(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let mut version = redis::cmd("GET");
+        version.arg(&shared.keys.clients_version);
+        let Ok(Ok(link)) = tokio::time::timeout(PATIENCE, shared.link()).await else { continue };
+        let version = link.data.clone().query::<Option<u64>>(&version).await;
+        let changed =
+            version.is_ok_and(|now| now.unwrap_or(0) != shared.clients.seen.load(Ordering::Relaxed));
+        if changed && let Err(error) = load(&shared, &link).await {
+            log::debug!("the registered clients cannot be read from the shared store: {error}");
+        }
+    }
+}
+
+/// Reads the whole table into memory.
+pub(super) async fn load(shared: &Shared, link: &Link) -> Result<(), EngineError> {
+    let clients = &shared.clients;
+    let mut data = link.data.clone();
+    let (version, rows): (u64, Vec<(String, Vec<u8>)>) = data.query(&script(shared, ALL)).await?;
+    let before: HashMap<String, Vec<u8>> = clients.memory.all().into_iter().collect();
+    if version < clients.seen.load(Ordering::Relaxed) && !before.is_empty() {
+        // A failover or a restart has lost changes.
+        let mut restore = script(shared, RESTORE);
+        for (key, value) in &before {
+            restore.arg(key).arg(value.as_slice());
+        }
+        let _: u64 = data.query(&restore).await?;
+        clients.seen.store(0, Ordering::Relaxed);
+        return Ok(());
+    }
+    let mut gone = before.clone();
+    let mut changes: Vec<RowChange> = Vec::new();
+    for (key, value) in rows {
+        if gone.remove(&key).as_ref() != Some(&value) {
+            changes.push((key, Some(value)));
+        }
+    }
+    changes.extend(gone.into_keys().map(|key| (key, None)));
+    clients.apply(&changes);
+    clients.seen.store(version, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Reads a client that another gateway has registered, before its token is judged.
+pub(super) async fn meet(shared: &Shared, client: &ClientId) -> Result<(), StoreError> {
+    let key = client_key(client.as_str());
+    if is_registered(client) && shared.clients.memory.get(&key).is_none() {
+        find(shared, &key).await?;
+    }
+    Ok(())
+}
+
+#[cfg(feature = "gateway")]
+fn is_registered(client: &ClientId) -> bool {
+    crate::oauth::registration::is_client_id(client.as_str())
+}
+
+/// Only the gateway registers clients.
+#[cfg(not(feature = "gateway"))]
+fn is_registered(_: &ClientId) -> bool {
+    false
+}
+
+/// Reads one row.
+pub(super) async fn find(shared: &Shared, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut command = redis::cmd("HGET");
+    command.arg(&shared.keys.clients).arg(key);
+    let found: Option<Vec<u8>> = query(shared, &command).await?;
+    if let Some(value) = &found {
+        shared.clients.apply(&[(key.to_owned(), Some(value.clone()))]);
+    }
+    Ok(found)
+}
+
+/// Makes a call of a script on the table.
+pub(super) fn script(shared: &Shared, script: &str) -> Cmd {
+    let mut command = redis::cmd("EVAL");
+    command.arg(script).arg(2).arg(&shared.keys.clients).arg(&shared.keys.clients_version);
+    command
+}
+
+/// Runs a command on the table.
+pub(super) async fn query<T: FromRedisValue>(shared: &Shared, command: &Cmd) -> Result<T, StoreError> {
+    let answer = tokio::time::timeout(PATIENCE, shared.query(command)).await;
+    answer.unwrap_or(Err(StoreError::Unavailable))
+}
