@@ -1,6 +1,6 @@
 //! The `Authorization` header of a protected request (RFC 6750 §2.1).
 
-#[cfg(any(test, feature = "remote", feature = "_fuzzing"))]
+#[cfg(any(test, feature = "remote", feature = "gateway"))]
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
 use super::denial::Denial;
@@ -50,7 +50,7 @@ impl Presented<'_> {
 /// # Errors
 /// [`Denial::Missing`] without an `Authorization` header or with another scheme, [`Denial::Malformed`] for a
 /// second header.
-#[cfg(any(test, feature = "remote", feature = "_fuzzing"))]
+#[cfg(any(test, feature = "remote", feature = "gateway"))]
 #[inline]
 pub fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Denial> {
     only(headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes))
