@@ -135,7 +135,7 @@ impl Proxy {
         reply: &Reply,
         session: &mut Session,
     ) {
-        let Session { record, identity, writer, .. } = session;
+        let Session { record, identity, writer, alarm, .. } = session;
         let Authorized { lease, head, mut limits, login, for_response, .. } = authorized;
         let ForResponse { origin, request_path } = for_response.map(|boxed| *boxed).unwrap_or_default();
         let route = record.take_route();
@@ -183,7 +183,7 @@ impl Proxy {
                 let (body, outcome) =
                     RequestBody::new(body, body_limits, route.request_rules.as_ref(), token);
                 record.upstream.body.clone_from(&outcome);
-                let down = BodyDownstream::new(body, outcome, chunked);
+                let down = BodyDownstream::new(body, outcome, chunked, std::mem::take(alarm));
                 let mut down = StreamDownstream::new(down, reply);
                 let buffered = match head {
                     Head::Buffered => Box::pin(buffer(writer, &mut down)).await,
@@ -201,7 +201,7 @@ impl Proxy {
                     if route.carries_logins {
                         bind_login(&mut connection, login);
                     }
-                    http1::respond(connection, writer, down.into_body(), to, limits)
+                    http1::respond(connection, writer, down.into_body(), to, limits, alarm)
                 })
             }
         };

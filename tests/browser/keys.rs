@@ -4,12 +4,13 @@ use crate::browser::Javascript;
 use crate::console::{Console, file};
 
 pub(crate) async fn of_routes_and_upstreams_can_be_changed(javascript: Javascript) {
+    // An owner: only an owner sends the credentials of an upstream to another server.
     // What the forms do not touch keeps its comments and its credentials.
     let credentials = "[upstreams.hello]\n# The key of the API.\ncredentials = { header = \"X-Key\", value = \"sesame\" }\n";
     let text = file().replacen("[upstreams.hello]\n", credentials, 1);
     assert!(text.contains("sesame"), "{text}");
     let console = Console::of(&text);
-    let browser = console.signed_in("edgar", javascript).await;
+    let browser = console.signed_in("alice", javascript).await;
 
     browser.go("/routes").await;
     browser.follow("/hello_world").await;

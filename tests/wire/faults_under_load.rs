@@ -248,11 +248,16 @@ fn under_load(gateway: &Gateway, bearer: &str, posts: bool, work: impl FnOnce())
 #[track_caller]
 fn recovers(gateway: &Gateway, bearer: &str) {
     let deadline = Instant::now() + Duration::from_secs(5);
-    let mut conn = Conn::plain(gateway.plain());
-    while conn.request(get("/api/back", &[bearer])).code() != 200 {
+    let mut conn = loop {
+        // The gateway closes a connection at once while those of a flood still count.
+        let mut conn = Conn::plain(gateway.plain());
+        conn.send(get("/api/back", &[bearer]));
+        if conn.try_read(false).is_ok_and(|response| response.code() == 200) {
+            break conn;
+        }
         assert!(Instant::now() < deadline, "no recovery within 5 s");
         thread::sleep(Duration::from_millis(10));
-    }
+    };
     for _ in 0..50 {
         conn.request(get("/api/well", &[bearer])).status(200);
     }

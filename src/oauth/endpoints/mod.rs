@@ -69,6 +69,10 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
 fn is_type(headers: &HeaderMap, media_type: &[u8]) -> bool {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
+    // The spelling of nearly every client.
+    if value.as_bytes() == media_type {
+        return true;
+    }
     // Media type parameters such as charset are ignored: forms and JSON are always UTF-8.
     let essence = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
     essence.trim_ascii().eq_ignore_ascii_case(media_type)

@@ -22,10 +22,16 @@ pub(crate) struct BodyDownstream {
 }
 
 impl BodyDownstream {
-    /// Creates the adapter. The body is sent chunked, or with its `Content-Length`.
-    pub(crate) fn new(body: RequestBody, outcome: Option<BodyOutcome>, chunked: bool) -> Self {
+    /// Creates the adapter. The body is sent chunked, or with its `Content-Length`. `alarm` is the timer of the
+    /// task that serves the request.
+    pub(crate) fn new(body: RequestBody, outcome: Option<BodyOutcome>, chunked: bool, alarm: Alarm) -> Self {
         let owed = if chunked { None } else { body.size_hint().exact() };
-        Self { body, outcome, chunked, owed, alarm: Alarm::default() }
+        Self { body, outcome, chunked, owed, alarm }
+    }
+
+    /// Returns the timer, once nothing more waits for the body.
+    pub(crate) fn into_alarm(self) -> Alarm {
+        self.alarm
     }
 }
 

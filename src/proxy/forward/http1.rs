@@ -21,6 +21,7 @@ use crate::proxy::body::lease::ResponseLease;
 use crate::proxy::body::response::ResponseBody;
 use crate::proxy::body::source::{Http1Source, Source};
 use crate::proxy::body::upstream_body::UpstreamBody;
+use crate::upstream::alarm::Alarm;
 use crate::upstream::downstream::Downstream;
 use crate::upstream::group::Upstream;
 use crate::upstream::http1::connection::Connection;
@@ -167,13 +168,14 @@ pub(crate) fn bind_login(connection: &mut Connection, requested: bool) {
     }
 }
 
-/// Builds the response to an HTTP/2 client.
+/// Builds the response to an HTTP/2 client. `alarm` gets the timer back, unless the rest of the response needs it.
 pub(crate) fn respond<'a>(
     mut connection: Box<Connection>,
     writer: &mut RequestWriter,
     down: BodyDownstream,
     to: ReturnTo<'a>,
     limits: Option<Box<ExchangeLimits>>,
+    alarm: &mut Alarm,
 ) -> Response<ResponseBody<'a>> {
     let ReturnTo { gate, lease, route, request_path } = to;
     let mut response = Response::new(());
@@ -197,6 +199,7 @@ pub(crate) fn respond<'a>(
         && let Some(body) = whole_body(&mut connection, framing)
     {
         pool::give_back(connection);
+        *alarm = down.into_alarm();
         return response.map(|()| ResponseBody::from(Full::new(body)));
     }
     let source = Source::Http1(Box::new(Http1Source::new(connection, std::mem::take(writer), down)));
