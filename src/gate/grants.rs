@@ -81,6 +81,19 @@ impl Grants {
         }
     }
 
+    /// Ends the grants of tokens that were issued under a registration that is not accepted any more.
+    #[cfg(feature = "gateway")]
+    pub(super) fn end_unless(&mut self, accepts: impl Fn(&[u8]) -> bool) {
+        self.last = Weak::new();
+        let stays = |grant: &Weak<Grant>| {
+            grant.upgrade().is_some_and(|grant| {
+                grant.registration().is_some_and(|carried| accepts(carried)) || grant.end()
+            })
+        };
+        self.unshared.retain(stays);
+        self.by_terms.retain(|_, grant| stays(grant));
+    }
+
     /// Ends the grants on terms that are not allowed any more, and shortens those that live longer than
     /// `longest`. Returns those that have become shorter or have ended.
     pub(super) fn restrict(

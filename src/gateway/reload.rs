@@ -211,9 +211,10 @@ impl Reloader {
     /// # Errors
     /// Returns all errors in the texts.
     pub(super) fn check(&self, texts: &Texts) -> Result<Config, ConfigErrors> {
-        let (config, rules) = load_texts(texts, None)?;
-        let ready = self.prepare(config, rules).map_err(|error| late(texts, &error))?;
-        Ok(ready.config)
+        let (mut config, _) = load_texts(texts, None)?;
+        // Keys for JWTs are not prepared: that would make them.
+        self.prepare_tls(&mut config).map_err(|error| late(texts, &error))?;
+        Ok(config)
     }
 
     /// Puts texts into force. Everything is prepared before `replace` writes the files, and no other reload
@@ -313,20 +314,21 @@ impl Reloader {
 
     /// Runs the preparations that can fail even with a valid configuration.
     fn prepare(&self, mut config: Config, rules: Rules) -> Result<Ready, StartError> {
+        let tls = self.prepare_tls(&mut config)?;
+        let keys = self.keys.load(config.token_service.jwt.as_ref())?;
+        Ok(Ready { config, rules, tls, keys })
+    }
+
+    /// Loads certificates, and completes the issuer. It changes nothing outside of `config`.
+    fn prepare_tls(&self, config: &mut Config) -> Result<Option<PreparedTls>, StartError> {
         // An issuer that is derived from the listener contains its real port.
         if matches!(config.token_service.issuer, Issuer::FromListener(_)) {
             config.token_service.issuer = self.issuer.clone();
         }
-        let tls = match &self.tls {
-            None => None,
-            Some(reloader) => {
-                // The folder that the gateway started with is used. A change of the folder needs a restart.
-                let paths = tls_paths(&config, self.state_dir())?;
-                Some(reloader.prepare(&paths).map_err(StartError::config)?)
-            }
-        };
-        let keys = self.keys.load(config.token_service.jwt.as_ref())?;
-        Ok(Ready { config, rules, tls, keys })
+        let Some(reloader) = &self.tls else { return Ok(None) };
+        // The folder that the gateway started with is used. A change of the folder needs a restart.
+        let paths = tls_paths(config, self.state_dir())?;
+        reloader.prepare(&paths).map(Some).map_err(StartError::config)
     }
 
     /// Does what is due to the keys that sign JWTs.

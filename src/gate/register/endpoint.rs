@@ -92,6 +92,7 @@ impl Gate {
             metadata,
             secret: secret.as_ref().map(|(_, hash)| hash.clone()),
             access: vec![access],
+            renewed_at: 0,
             last_use: Arc::default(),
         };
         let response = answer(settings, StatusCode::CREATED, &client, secret.as_ref(), &access_token);

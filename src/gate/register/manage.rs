@@ -68,6 +68,7 @@ impl Gate {
             metadata: update.metadata,
             secret: secret.as_ref().map(|(_, hash)| hash.clone()),
             access: vec![access, token],
+            renewed_at: self.inner.clock.unix_time().as_secs(),
             ..Registered::clone(&client)
         };
         let response = answer(settings, StatusCode::OK, &changed, secret.as_ref(), &access_token);
@@ -93,6 +94,7 @@ impl Gate {
     pub(super) async fn remove_registered(&self, id: &str) -> Result<(), TokenError> {
         let registry = &self.inner.registry;
         let rows = vec![(client_key(id), None), (used_key(id), None)];
+        let managing = registry.managing.lock().await;
         let forgotten = registry.forget(id);
         let (ended, written) =
             (self.refresh_client(id, Changed::Here), registry.table(&*self.inner.store).write(rows));
@@ -101,6 +103,7 @@ impl Gate {
             // It is out of force here, and stays so until a restart. The caller tries again.
             forgotten.map(|client| registry.keep(Registered::clone(&client)));
         }
+        drop(managing);
         let ended = ended.get().await;
         written.map_err(|_| UNAVAILABLE)?;
         ended.map(|_| ()).map_err(|_| UNAVAILABLE)
@@ -116,7 +119,8 @@ impl Gate {
     ) -> Result<(Arc<Registered>, RegistrationToken), TokenError> {
         let token = presented(TokenKind::Registration, parts)?;
         self.ask_for_registered(id).await?;
-        let client = self.inner.registry.get(id).filter(|client| client.access.contains(&token));
+        let now = self.inner.clock.unix_time().as_secs();
+        let client = self.inner.registry.get(id).filter(|client| client.is_managed_with(&token, now));
         let client = client.ok_or(TokenError::InvalidRegistrationToken)?;
         // A client that an operator has disabled or removed manages nothing.
         let settings = self.settings();
@@ -141,14 +145,22 @@ impl Gate {
         Ok(Arc::new(changed))
     }
 
-    /// Puts a changed client into force, unless it has changed meanwhile.
+    /// Puts a changed client into force, unless it has changed meanwhile. A client that closes its connection
+    /// does not interrupt it.
     async fn replace_registered(
         &self,
         before: &Arc<Registered>,
         after: Registered,
     ) -> Result<(), TokenError> {
+        let (gate, before) = (self.clone(), Arc::clone(before));
+        let replaced = tokio::spawn(async move { gate.replace(&before, after).await });
+        replaced.await.unwrap_or(Err(UNAVAILABLE))
+    }
+
+    async fn replace(&self, before: &Arc<Registered>, after: Registered) -> Result<(), TokenError> {
         let (registry, id) = (&self.inner.registry, before.id.as_str());
         let (table, key) = (registry.table(&*self.inner.store), client_key(id));
+        let managing = registry.managing.lock().await;
         let is_current = registry.get(id).is_some_and(|now| Arc::ptr_eq(&now, before));
         // The row may be the work of another version, which writes the same client in other words.
         let row = table.known(&key).filter(|_| is_current).ok_or(TokenError::InvalidRegistrationToken)?;
@@ -158,7 +170,9 @@ impl Gate {
             Err(_) => return Err(UNAVAILABLE),
         }
         registry.keep(after);
-        self.refresh_client(id, Changed::Here).get().await.map(|_| ()).map_err(|_| UNAVAILABLE)
+        let ended = self.refresh_client(id, Changed::Here);
+        drop(managing);
+        ended.get().await.map(|_| ()).map_err(|_| UNAVAILABLE)
     }
 
     /// RFC 7592 §2.2: the secret in an update "MUST match the currently issued client secret".

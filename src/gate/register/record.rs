@@ -20,6 +20,9 @@ use crate::oauth::scope::Scopes;
 const VERSION: u8 = 1;
 /// The id of a registered client's secret.
 const SECRET_ID: &str = "registered";
+/// How long the registration access token before the current one is good, in seconds: for a client that has
+/// not received the answer to its update.
+const EARLIER_TOKEN: u64 = 600;
 
 /// A registered client.
 #[derive(Clone)]
@@ -36,6 +39,8 @@ pub(crate) struct Registered {
     /// The registration access token, and then the one before it, until the new one is used: a client that
     /// has not received the answer to its update is not locked out.
     pub(crate) access: Vec<RegistrationToken>,
+    /// When the registration access token was replaced, in Unix seconds.
+    pub(crate) renewed_at: u64,
     /// When it was used last, in Unix seconds. It is shared by all versions of the client.
     pub(super) last_use: Arc<AtomicU64>,
 }
@@ -48,6 +53,8 @@ struct Stored {
     issued_at: u64,
     secret: Option<String>,
     access: Vec<String>,
+    #[serde(default)]
+    renewed_at: u64,
     metadata: Map<String, Value>,
 }
 
@@ -55,6 +62,16 @@ impl Registered {
     /// Returns when the client authenticated last, or when it registered.
     pub(crate) fn last_used(&self) -> u64 {
         self.last_use.load(Ordering::Relaxed).max(self.issued_at)
+    }
+
+    /// Returns whether a registration access token manages this client. The token before the current one does
+    /// so for a short time.
+    pub(super) fn is_managed_with(&self, token: &RegistrationToken, now: u64) -> bool {
+        match self.access.iter().position(|known| known == token) {
+            Some(0) => true,
+            Some(_) => now < self.renewed_at.saturating_add(EARLIER_TOKEN),
+            None => false,
+        }
     }
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
@@ -65,6 +82,7 @@ impl Registered {
             issued_at: self.issued_at,
             secret: self.secret.as_ref().map(SecretHash::to_phc),
             access: self.access.iter().map(|token| token.to_text()).collect(),
+            renewed_at: self.renewed_at,
             metadata: self.metadata.members(),
         };
         // A struct of strings, numbers and JSON can always be serialized.
@@ -88,6 +106,7 @@ impl Registered {
                 .iter()
                 .map(|text| RegistrationToken::from_text(text))
                 .collect::<Option<_>>()?,
+            renewed_at: stored.renewed_at,
             last_use,
         })
     }

@@ -47,6 +47,8 @@ pub(crate) struct Registry {
     clients: Mutex<Clients>,
     /// Serializes changes of the settings: reloads, and clients that come and go.
     pub(in crate::gate) changing: Mutex<()>,
+    /// Serializes the requests that replace or remove clients, until the store has written the change.
+    pub(super) managing: tokio::sync::Mutex<()>,
     pub(super) throttle: Throttle,
     pub(super) questions: Questions,
     /// The table of a gate whose store has none.

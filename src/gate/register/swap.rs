@@ -34,7 +34,7 @@ impl Gate {
         match (spec, before.clients.get(id)) {
             (_, Some(known)) if known.last_use.is_none() => Pending::Ready(Ok(0)),
             (Some(spec), known) => self.put_client(&before, spec, known, changed),
-            (None, Some(known)) => self.take_client(&before, id, known, changed),
+            (None, Some(known)) => self.take_client(&before, id, known),
             (None, None) => Pending::Ready(Ok(0)),
         }
     }
@@ -57,6 +57,11 @@ impl Gate {
             }
             Some(_) => {
                 client.restrict_tokens(store);
+                // This gateway may have issued tokens for credentials that were already replaced elsewhere.
+                if changed == Changed::Elsewhere {
+                    let mut grants = client.grants.lock().unwrap_or_else(PoisonError::into_inner);
+                    grants.end_unless(|carried| client.registration.accepts(carried));
+                }
                 None
             }
             None => None,
@@ -76,15 +81,13 @@ impl Gate {
         before: &Settings,
         id: &str,
         known: &Client,
-        changed: Changed,
     ) -> Pending<'_, Result<u32, StoreError>> {
         let mut after = before.clone();
         after.clients.remove(id);
         self.inner.settings.store(Arc::new(after));
-        let ended = match changed {
-            Changed::Here => self.end_epoch(&known.state),
-            Changed::Elsewhere => Pending::Ready(Ok(0)),
-        };
+        // Also if another gateway has removed it: this one may have issued tokens since. The id never comes
+        // again, so no good token ends.
+        let ended = self.end_epoch(&known.state);
         self.inner.changed_clients.remove(known.state.id());
         let store = &*self.inner.store;
         if let Some(lasting) = store.lasting().filter(|_| !store.is_shared()) {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -186,7 +186,7 @@ impl KeyFile {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         state_file::make_folder(folder).map_err(failed)?;
         let lock_path = self.path.with_file_name(LOCK);
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock_path);
+        let lock = open_itself(OpenOptions::new().write(true).create(true).truncate(false), &lock_path);
         let lock = lock.map_err(failed)?;
         lock.lock().map_err(failed)?;
         let mut keys = self.read()?;
@@ -195,19 +195,32 @@ impl KeyFile {
             let text = serde_json::to_string_pretty(&document).map(Zeroizing::new);
             let text = text.map_err(|error| failed(error.into()))?;
             state_file::replace(&self.path, text.as_bytes(), 0o600).map_err(failed)?;
-            give_to_owner(folder, &[&self.path, &lock_path]).map_err(failed)?;
+            let written = open_itself(OpenOptions::new().read(true), &self.path).map_err(failed)?;
+            give_to_owner(folder, &[&written, &lock]).map_err(failed)?;
         }
         Ok(keys)
     }
 }
 
+/// Opens a file, and neither the target of a symbolic link nor a file that has another name as well: the owner
+/// of the folder could let root give away a file of the system.
+fn open_itself(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    let file = options.mode(0o600).custom_flags(no_follow).open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() || found.nlink() > 1 {
+        return Err(io::Error::other(format!("{} is a link", path.display())));
+    }
+    Ok(file)
+}
+
 /// Gives files that root has made to the owner of their folder, as whom the gateway runs.
-fn give_to_owner(folder: &Path, files: &[&Path]) -> io::Result<()> {
+fn give_to_owner(folder: &Path, files: &[&File]) -> io::Result<()> {
     let owner = fs::metadata(folder)?;
     if !rustix::process::geteuid().is_root() || owner.uid() == 0 {
         return Ok(());
     }
-    files.iter().try_for_each(|file| chown(file, Some(owner.uid()), Some(owner.gid())))
+    files.iter().try_for_each(|file| fchown(file, Some(owner.uid()), Some(owner.gid())))
 }
 
 fn parse(text: &str) -> Result<Vec<KeptKey>, String> {

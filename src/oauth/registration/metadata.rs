@@ -21,6 +21,8 @@ const LONGEST_URI: usize = 1024;
 const MOST_CONTACTS: usize = 10;
 /// The most keys of one client. A signature without a key id is verified with each of them.
 const MOST_KEYS: usize = 10;
+/// The longest `jwks`, in bytes. Each gateway reads those of all clients.
+const LONGEST_KEYS: usize = 4096;
 
 /// The members that the gateway keeps for people and does not use.
 const TEXTS: [&str; 3] = ["client_name", "software_id", "software_version"];
@@ -272,7 +274,11 @@ fn keys(object: &mut Object) -> Result<Option<(Value, Jwks)>, TokenError> {
         return invalid("the gateway fetches no keys of registered clients: send them in jwks");
     }
     let Some(sent) = object.take("jwks") else { return Ok(None) };
-    match Jwks::parse(sent.to_string().as_bytes()) {
+    let text = sent.to_string();
+    if text.len() > LONGEST_KEYS {
+        return invalid("jwks is longer than 4096 bytes");
+    }
+    match Jwks::parse(text.as_bytes()) {
         Ok(keys) if keys.keys().len() + keys.ignored().len() <= MOST_KEYS => Ok(Some((sent, keys))),
         Ok(_) | Err(JwksError::TooMany(_) | JwksError::TooLong) => invalid("jwks has too many keys"),
         Err(JwksError::Private { .. }) => {

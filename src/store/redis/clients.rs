@@ -23,10 +23,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const ALL: &str = r"
 return { redis.call('GET', KEYS[2]) or '0', redis.call('HGETALL', KEYS[1]) }
 ";
-/// Writes rows that an engine has lost, and does not touch the others.
+/// Brings back what an engine has lost: new rows, changed rows and removed rows. The gateway that has seen the
+/// most changes wins, and the others read what it has written.
 const RESTORE: &str = r"
-for i = 1, #ARGV, 2 do redis.call('HSETNX', KEYS[1], ARGV[i], ARGV[i + 1]) end
-return redis.call('INCR', KEYS[2])
+if tonumber(redis.call('GET', KEYS[2]) or '0') >= tonumber(ARGV[1]) then return 0 end
+redis.call('DEL', KEYS[1])
+for i = 2, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+redis.call('SET', KEYS[2], ARGV[1])
+return 1
 ";
 
 /// Reads the table when it has changed, until the store ends.
@@ -49,11 +53,14 @@ pub(super) async fn run(shared: Arc<Shared>) {
 pub(super) async fn load(shared: &Shared, link: &Link) -> Result<(), EngineError> {
     let clients = &shared.clients;
     let mut data = link.data.clone();
-    let (version, rows): (u64, Vec<(String, Vec<u8>)>) = data.query(&script(shared, ALL)).await?;
+    // Read before the question: a row that this gateway removes meanwhile must not look new.
     let before: HashMap<String, Vec<u8>> = clients.memory.all().into_iter().collect();
-    if version < clients.seen.load(Ordering::Relaxed) && !before.is_empty() {
+    let (version, rows): (u64, Vec<(String, Vec<u8>)>) = data.query(&script(shared, ALL)).await?;
+    let seen = clients.seen.load(Ordering::Relaxed);
+    if version < seen && !before.is_empty() {
         // A failover or a restart has lost changes.
         let mut restore = script(shared, RESTORE);
+        restore.arg(seen);
         for (key, value) in &before {
             restore.arg(key).arg(value.as_slice());
         }

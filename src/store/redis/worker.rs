@@ -89,8 +89,9 @@ async fn serve(
     if let Err(error) = prepared {
         return error;
     }
+    // The table of registered clients does not decide whether tokens can be judged. It is read again soon.
     if let Err(error) = clients::load(shared, &link).await {
-        return error;
+        log::warn!("the registered clients cannot be read from the shared store: {error}");
     }
     // An earlier report of a failure was about another connection.
     let _ = tokio::time::timeout(Duration::ZERO, shared.broken.notified()).await;
