@@ -1,5 +1,6 @@
 //! Where issued tokens are kept: the [`TokenStore`] trait and a [`MemoryStore`].
 
+#[cfg(feature = "journal")]
 mod client_table;
 #[cfg(any(feature = "config", feature = "redis"))]
 mod engine;

@@ -1,5 +1,6 @@
 //! The table of registered clients of a journal: in memory, and in the file.
 
+#[cfg(feature = "gateway")]
 use std::collections::HashMap;
 
 use crate::store::journal::{Journal, client_rows};
