@@ -17,7 +17,8 @@ struct Kept {
     credentials: AccountCredentials,
 }
 
-/// Returns the account. Makes one if none is stored, and tells the authority about changed contacts.
+/// Returns the account. Creates one if none is stored. Sends the contacts to the authority if they have
+/// changed.
 pub(super) async fn open(
     acme: &Acme,
     storage: &Storage,

@@ -1,5 +1,5 @@
-//! How often certificates were ordered, and when the next order is allowed. It is kept in a file, so that a gateway that
-//! starts again and again does not use up what the authority allows.
+//! Counts orders and failures, and computes when the next order is allowed. The counts are kept in a file, so
+//! that a gateway that restarts repeatedly does not exhaust the rate limits of the authority.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 const HOUR: u64 = 3_600;
 /// The longest wait after failures.
 const LONGEST: u64 = 6 * HOUR;
-/// The longest wait that an authority can ask for.
+/// The longest wait that the gateway accepts from an authority.
 const LONGEST_OF_AUTHORITY: u64 = 24 * HOUR;
 
 /// The orders of the last hour, and the failures of each domain. Moments are seconds since 1970.
@@ -42,7 +42,7 @@ impl Attempts {
         let most = usize::try_from(most_per_hour).unwrap_or(usize::MAX);
         let mut recent: Vec<u64> = self.recent(now).collect();
         recent.sort_unstable_by(|one, other| other.cmp(one));
-        // The order that must be an hour old.
+        // The next order is allowed when this order is an hour old.
         recent.get(most.saturating_sub(1)).map_or(0, |order| order + HOUR)
     }
 
@@ -67,8 +67,9 @@ impl Attempts {
         self.orders = self.recent(now).chain([now]).collect();
     }
 
-    /// Counts a failure. The wait begins with `first`, doubles with each failure, and has a jitter of up to a quarter, so
-    /// that gateways that failed together do not try together. `asked` is the wait that the authority asked for.
+    /// Counts a failure. The wait begins with `first` and doubles with each failure. Its jitter of up to a
+    /// quarter keeps gateways that failed together from trying together. `asked` is the wait that the
+    /// authority has asked for.
     pub(crate) fn failed(
         &mut self,
         domain: &str,

@@ -1,4 +1,4 @@
-//! The certificates that answer the authority's connections: TLS-ALPN-01 (RFC 8737).
+//! The certificates with which the gateway answers TLS-ALPN-01 challenges (RFC 8737).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,10 +13,10 @@ use rustls_pki_types::PrivateKeyDer;
 use super::error::AcmeError;
 use crate::tls::provider;
 
-/// The protocol of such connections (RFC 8737 §6.2).
+/// The ALPN protocol of connections for challenges (RFC 8737 §6.2).
 const PROTOCOL: &[u8] = b"acme-tls/1";
 
-/// The challenges that are answered now, and the TLS settings of the connections that ask for them.
+/// The challenges that are answered now, and the TLS settings of connections for challenges.
 #[derive(Debug)]
 pub(crate) struct Challenges {
     answers: Arc<Answers>,
@@ -40,7 +40,8 @@ impl fmt::Debug for Answers {
 }
 
 impl ResolvesServerCert for Answers {
-    /// Returns the certificate of a domain. Without one, rustls ends the handshake with an alert, as RFC 8737 §3 wants.
+    /// Returns the certificate of a domain. Without one, rustls ends the handshake with an alert, as RFC 8737
+    /// §3 requires.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let name = hello.server_name()?;
         self.lock().get(name).cloned()
@@ -59,13 +60,14 @@ impl Challenges {
             .with_no_client_auth()
             .with_cert_resolver(Arc::<Answers>::clone(&answers));
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
-        // Such a connection is never resumed, and its session never used for another.
+        // A session of such a connection is never resumed.
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(Self { answers, config: Arc::new(config) })
     }
 
-    /// Returns whether a connection is for a challenge: it offers this protocol and no other (RFC 8737 §3).
+    /// Returns whether a connection is for a challenge: it offers `acme-tls/1` and no other protocol (RFC
+    /// 8737 §3).
     pub(crate) fn is_meant(hello: &ClientHello<'_>) -> bool {
         hello.alpn().is_some_and(|offered| offered.eq([PROTOCOL]))
     }
@@ -75,7 +77,8 @@ impl Challenges {
         Arc::clone(&self.config)
     }
 
-    /// Answers the challenge of a domain until the result is dropped. `digest` is that of the key authorization.
+    /// Answers the challenge of a domain until the result is dropped. `digest` is the digest of the key
+    /// authorization.
     ///
     /// # Errors
     /// Fails if the certificate cannot be made.

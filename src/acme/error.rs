@@ -10,7 +10,7 @@ use crate::tls::error::TlsError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum AcmeError {
-    /// The authority refuses a request, or does not speak ACME.
+    /// The authority refuses a request, or its response is not ACME.
     Protocol(instant_acme::Error),
     /// The authority cannot be reached.
     Unreachable(HttpError),
@@ -18,9 +18,9 @@ pub(crate) enum AcmeError {
     NotValidated(Option<String>),
     /// The authority offers no TLS-ALPN-01 challenge for the domain.
     NoChallenge,
-    /// The certificate of the authority cannot be used.
+    /// The certificate that the authority has issued cannot be used.
     Unusable(TlsError),
-    /// The certificate of the authority is not for the domain, or is not valid now.
+    /// The certificate that the authority has issued is not for the domain, or has expired.
     NotForDomain,
     /// A key or a certificate request cannot be made.
     Generate(rcgen::Error),
@@ -28,9 +28,9 @@ pub(crate) enum AcmeError {
     Tls(rustls::Error),
     /// A file in `state_dir` cannot be read or written.
     File(PathBuf, io::Error),
-    /// Others can read a file with a private key.
+    /// Other users can read a file with a private key.
     ReadableByOthers(PathBuf),
-    /// A file in `state_dir` has other contents than this program writes.
+    /// A file in `state_dir` does not have the form in which this program writes it.
     Malformed(PathBuf),
 }
 

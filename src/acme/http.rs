@@ -1,4 +1,4 @@
-//! How requests reach the authority: over the bounded client of the gateway.
+//! Sends requests to the authority with the gateway's HTTP client, which bounds time and size.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use super::error::AcmeError;
 use crate::config::Acme;
 use crate::http_client::{Bounds, HttpClient, PlainHttp, Trust};
 
-/// A chain of certificates is far smaller. HTTP without TLS is for tests of a private authority on this machine.
+/// A chain of certificates is much smaller than this. HTTP without TLS is for tests with a private authority
+/// on this machine.
 const BOUNDS: Bounds =
     Bounds { time: Duration::from_secs(30), body: 256 << 10, plain_http: PlainHttp::OnLoopback };
 
@@ -23,7 +24,7 @@ const BOUNDS: Bounds =
 #[derive(Clone)]
 pub(super) struct AuthorityClient {
     http: HttpClient,
-    /// The wait in seconds; 0 is none.
+    /// The wait in seconds, or 0 if the authority has asked for none.
     asked: Arc<AtomicU64>,
 }
 
@@ -38,7 +39,7 @@ impl AuthorityClient {
         Ok(Self { http, asked: Arc::default() })
     }
 
-    /// Takes the wait that the authority has asked for with its last refusal, in seconds.
+    /// Returns the wait in seconds that the authority has asked for with its last refusal, and clears it.
     pub(super) fn take_asked_wait(&self) -> Option<u64> {
         Some(self.asked.swap(0, Relaxed)).filter(|wait| *wait > 0)
     }
@@ -55,7 +56,8 @@ impl instant_acme::HttpClient for AuthorityClient {
             let body = body.collect().await.unwrap_or_else(|never| match never {}).to_bytes();
             let sent = http.send(Request::from_parts(head, Full::new(body))).await;
             let response = sent.map_err(|error| Error::Other(Box::new(error)))?;
-            // RFC 8555 §6.6. Elsewhere the header says when to poll, which the library does.
+            // RFC 8555 §6.6. In other responses, `Retry-After` says when to poll, and instant-acme handles
+            // it.
             if matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
                 asked.store(wait(response.headers(), SystemTime::now()), Relaxed);
             }
@@ -64,7 +66,8 @@ impl instant_acme::HttpClient for AuthorityClient {
     }
 }
 
-/// Returns what `Retry-After` says, in seconds: a number or a date (RFC 9110 §10.2.3). 0 is nothing.
+/// Returns the wait in `Retry-After`, in seconds. The header has a number or a date (RFC 9110 §10.2.3).
+/// Returns 0 if there is none.
 fn wait(headers: &HeaderMap, now: SystemTime) -> u64 {
     let Some(text) = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()) else { return 0 };
     let text = text.trim();

@@ -1,9 +1,9 @@
 //! Certificates that an authority issues over ACME (RFC 8555) with the challenge TLS-ALPN-01 (RFC 8737).
 //!
-//! This room speaks with the authority, keeps accounts and certificates in `state_dir`, and decides when to order. The
-//! crate `instant-acme` has the messages and signatures of the protocol. [`Challenges`](challenge::Challenges) has the
-//! certificates with which the server answers the authority's connections. When orders run, and how an issued certificate
-//! comes into use, is decided in `gateway/`.
+//! This module sends requests to the authority, keeps accounts and certificates in `state_dir`, and computes
+//! when a certificate is due for renewal. The crate `instant-acme` provides the messages and signatures of
+//! the protocol. [`Challenges`](challenge::Challenges) has the certificates with which the server answers the
+//! connections of the authority. The module `gateway/` runs the orders and puts issued certificates into use.
 
 mod account;
 mod attempts;

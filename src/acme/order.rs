@@ -13,7 +13,7 @@ use super::error::AcmeError;
 use super::renewal::identifier;
 use crate::oauth::certificate::issued::Issued;
 
-/// How long and how often the state of an order is asked for.
+/// How often and for how long the gateway polls the state of an order.
 const POLL: RetryPolicy =
     RetryPolicy::new().initial_delay(Duration::from_millis(500)).timeout(Duration::from_secs(120));
 
@@ -23,7 +23,7 @@ pub(super) struct Chain {
     pub(super) certificates: String,
 }
 
-/// Orders a certificate for a domain, as the successor of the current one.
+/// Orders a certificate for a domain. The order names the current certificate as the one that it replaces.
 pub(super) async fn order(
     account: &Account,
     domain: &str,
@@ -31,7 +31,7 @@ pub(super) async fn order(
     challenges: &Challenges,
 ) -> Result<Chain, AcmeError> {
     let mut order = begin(account, domain, current).await?;
-    // The challenge is answered until the authority has decided.
+    // The gateway answers the challenge until the authority has decided.
     let presented = present(&mut order, domain, challenges).await?;
     match order.poll_ready(&POLL).await {
         Ok(OrderStatus::Ready) => {}
@@ -51,7 +51,8 @@ pub(super) async fn order(
 async fn begin(account: &Account, domain: &str, current: Option<&Issued>) -> Result<Order, AcmeError> {
     let names = [Identifier::Dns(domain.to_owned())];
     if let Some(replaced) = current.and_then(identifier) {
-        // An authority can prefer renewals, and can refuse to renew a certificate that it does not know (RFC 9773 §5).
+        // An authority can prefer renewals. It can also refuse to renew a certificate that it does not know
+        // (RFC 9773 §5); the order is then made again without the current certificate.
         match account.new_order(&NewOrder::new(&names).replaces(replaced)).await {
             Ok(order) => return Ok(order),
             Err(error) => {
@@ -66,7 +67,7 @@ async fn begin(account: &Account, domain: &str, current: Option<&Issued>) -> Res
     Ok(account.new_order(&NewOrder::new(&names)).await?)
 }
 
-/// Answers the challenge of each authorization that is pending, and reports that to the authority.
+/// Answers the challenge of each pending authorization, and reports to the authority that it can connect.
 async fn present(
     order: &mut Order,
     domain: &str,
@@ -91,7 +92,7 @@ async fn present(
     Ok(presented)
 }
 
-/// Returns why the authority has refused the domain, if it says so.
+/// Returns the reason for which the authority has refused the domain, if it gives one.
 async fn reason(order: &mut Order) -> Option<String> {
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {

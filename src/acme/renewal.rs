@@ -1,4 +1,4 @@
-//! When a certificate is renewed.
+//! Computes when a certificate is renewed.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -7,40 +7,41 @@ use rustls_pki_types::Der;
 
 use crate::oauth::certificate::issued::Issued;
 
-/// The longest and the shortest time between two looks at the authority's suggestion, in seconds.
+/// The shortest and the longest time between two requests for the authority's suggestion, in seconds.
 const LOOK_AGAIN: (u64, u64) = (600, 86_400);
-/// How long the gateway waits before it asks again, if it gets no suggestion, in seconds.
+/// How long the gateway waits for its next request if it has got no suggestion, in seconds.
 const AFTER_FAILURE: u64 = 6 * 3_600;
 
-/// Returns the moment at which `percent` of a certificate's lifetime are left, in seconds since 1970.
+/// Returns the moment at which `percent` of a certificate's lifetime is left, in seconds since 1970.
 pub(crate) fn renewal_due(issued: &Issued, percent: u32) -> u64 {
     let lifetime = issued.not_after.saturating_sub(issued.not_before);
     issued.not_after - lifetime * u64::from(percent.min(100)) / 100
 }
 
-/// Returns the name by which the authority knows a certificate in requests about its renewal (RFC 9773 §4.1).
+/// Returns the identifier of a certificate in requests about its renewal (RFC 9773 §4.1).
 pub(super) fn identifier(issued: &Issued) -> Option<CertificateIdentifier<'static>> {
     let key = issued.authority_key.as_deref()?;
     Some(CertificateIdentifier::new(Der::from_slice(key), Der::from_slice(&issued.serial)).into_owned())
 }
 
-/// When the authority suggests to renew a certificate, and when to ask it again.
+/// When the authority suggests renewing a certificate, and when to ask it again.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Suggestion {
-    /// The moment of the renewal.
+    /// The moment of the renewal, in seconds since 1970.
     pub(crate) renew_at: Option<u64>,
-    /// The moment of the next look.
+    /// The moment at which to ask again, in seconds since 1970.
     pub(crate) look_at: u64,
 }
 
 impl Suggestion {
-    /// No suggestion. The authority is asked again later.
+    /// Returns a value without a suggestion. The authority is asked again later.
     pub(super) fn none(now: u64) -> Self {
         Self { renew_at: None, look_at: now + AFTER_FAILURE }
     }
 }
 
-/// Asks the authority when to renew a certificate (RFC 9773). `random` picks the moment in the window that it suggests.
+/// Asks the authority when to renew a certificate (RFC 9773). `random` selects the moment in the window that
+/// the authority suggests.
 pub(super) async fn suggestion(account: &Account, issued: &Issued, random: u16, now: u64) -> Suggestion {
     let Some(identifier) = identifier(issued) else {
         return Suggestion::none(now);
@@ -61,7 +62,7 @@ fn clamp(wait: Duration) -> u64 {
     wait.as_secs().clamp(LOOK_AGAIN.0, LOOK_AGAIN.1)
 }
 
-/// Returns a moment in a window, but not so late that the certificate could expire.
+/// Returns a moment in a window, but no later than the moment at which 10 % of the lifetime is left.
 fn pick(window: &SuggestedWindow, issued: &Issued, random: u16) -> u64 {
     let seconds =
         |moment: std::time::SystemTime| moment.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());

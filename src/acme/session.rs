@@ -1,4 +1,4 @@
-//! The work with one authority: its account, orders, and when to renew.
+//! A session with one authority: its account, its orders, and its suggestions for renewal.
 
 use instant_acme::Account;
 
@@ -13,7 +13,7 @@ use crate::config::Acme;
 use crate::oauth::certificate::issued::Issued;
 use crate::telemetry;
 
-/// Works with the authority of a configuration. The account is opened when it is needed.
+/// A session with the authority of a configuration. It opens the account when it needs it.
 pub(crate) struct Session<'a> {
     acme: &'a Acme,
     storage: &'a Storage,
@@ -47,7 +47,7 @@ impl<'a> Session<'a> {
         match &outcome {
             Ok(_) => attempts.succeeded(domain, &self.acme.domains),
             Err(error) => {
-                // The authority has lost its accounts, or ended this one.
+                // The authority has lost its accounts or ended this one, so the next order creates another.
                 if matches!(error.problem(), Some("accountDoesNotExist")) {
                     self.storage.forget_account();
                 }
@@ -68,7 +68,7 @@ impl<'a> Session<'a> {
         now: u64,
     ) -> Result<Issued, AcmeError> {
         let account = self.account().await?;
-        // The order is counted before it is made: the process may end at any moment.
+        // The order is counted before it is made, because the process may end at any moment.
         let mut attempts = self.storage.attempts();
         attempts.begin(now);
         self.storage.write_attempts(&attempts)?;
@@ -96,7 +96,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Returns a random number. Without random bytes there is no jitter.
+/// Returns a random number for jitter, or 0 if the system has no random bytes.
 fn random() -> u16 {
     let mut bytes = [0; 2];
     let _ = getrandom::fill(&mut bytes);

@@ -1,7 +1,7 @@
 //! The account, the certificates and the attempts at one authority, in `state_dir`.
 //!
-//! A file with a private key is readable for the gateway's user only, from its first byte on, and is replaced as a whole. A
-//! certificate and its key are in one file, so that they always belong together.
+//! Only the gateway's user can read a file with a private key, from the moment at which it is created. Files
+//! are replaced as a whole. A certificate and its key are in one file, so that they always belong together.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -26,13 +26,13 @@ pub(crate) struct Storage {
     folder: PathBuf,
 }
 
-/// The right to order certificates. Processes with the same `state_dir` have it one after the other.
+/// The lock for ordering certificates. Of the processes with the same `state_dir`, one has it at a time.
 #[derive(Debug)]
 pub(crate) struct OrderLock(#[expect(dead_code, reason = "the lock ends when the file is closed")] File);
 
 impl Storage {
-    /// Returns the folder for a directory. Certificates of one authority are never taken for those of another, such as
-    /// those of its staging environment.
+    /// Returns the folder for an ACME directory. Each directory has its own folder, so that certificates of a
+    /// staging environment, for example, are never served in place of others.
     pub(crate) fn new(state_dir: &Path, directory: &str) -> Self {
         let digest = Sha256::digest(directory.as_bytes());
         let short = digest.iter().take(6).fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
@@ -69,7 +69,8 @@ impl Storage {
         Ok(Some((CertificateFiles { certificate: path.clone(), key: path }, issued)))
     }
 
-    /// Checks and stores the chain that the authority has issued, and its key. Returns what is in the certificate.
+    /// Checks and stores the chain that the authority has issued, and its key. Returns the parsed
+    /// certificate.
     pub(super) fn write_certificate(
         &self,
         domain: &str,
@@ -101,12 +102,12 @@ impl Storage {
         self.write(&self.account_path(), Zeroizing::new(text).as_bytes())
     }
 
-    /// Forgets the account, so that the next order makes a new one.
+    /// Removes the account, so that the next order creates a new one.
     pub(super) fn forget_account(&self) {
         let _ = fs::remove_file(self.account_path());
     }
 
-    /// Returns how often certificates were ordered. A file that cannot be read counts as no attempts.
+    /// Returns the counts of orders and failures. If the file cannot be read, the counts are 0.
     pub(crate) fn attempts(&self) -> Attempts {
         let text = fs::read(self.attempts_path()).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
@@ -118,7 +119,7 @@ impl Storage {
         self.write(&path, &text)
     }
 
-    /// Takes the right to order, or returns `None` if another process has it.
+    /// Takes the lock for ordering, or returns `None` if another process has it.
     ///
     /// # Errors
     /// Fails if the file cannot be created.
@@ -140,7 +141,7 @@ impl Storage {
         state_file::replace(path, contents, 0o600).map_err(|error| AcmeError::File(path.to_owned(), error))
     }
 
-    /// Returns whether a file exists. It is an error if others can read it.
+    /// Returns whether a file exists. Fails if other users have any access to it.
     fn is_private(&self, path: &Path) -> Result<bool, AcmeError> {
         match fs::metadata(path) {
             Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
@@ -153,7 +154,7 @@ impl Storage {
     }
 }
 
-/// Returns what is in the certificate of a file, if its key belongs to it and it is for the domain.
+/// Parses the certificate in a file. Returns `None` unless it matches its key and is for the domain.
 fn usable(file: &PemFile, domain: &str) -> Option<Issued> {
     let certified = certified_key(file, file, &provider()).ok()?;
     let der = certified.cert.first()?;

@@ -17,19 +17,21 @@ use crate::utc;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Show the keys: which one signs, and which others are published.
+    /// Show the keys and the state of each.
     List {
         /// Print JSON, for scripts.
         #[arg(long)]
         json: bool,
     },
-    /// Make a new key. It is published at once, and signs after `publish_before`. A running gateway notices
-    /// it within a second.
+    /// Make a new key. It is published at once, and signs after `publish_before`. A running gateway uses it
+    /// within a second.
     Rotate {
-        /// Sign with the new key at once. Upstreams that keep the key set have to fetch it for the first JWT.
+        /// Sign with the new key at once. Upstreams that cache the key set have to fetch it for the first
+        /// JWT.
         #[arg(long)]
         now: bool,
-        /// Remove all earlier keys, also those whose JWTs are still valid. For keys that others may know.
+        /// Make a new key and remove all others, even if their JWTs are still valid. Use this if somebody
+        /// else may have the keys.
         #[arg(long, requires = "now")]
         discard_old: bool,
     },

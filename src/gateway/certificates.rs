@@ -1,8 +1,9 @@
 //! Keeps the certificates of `[server.tls.acme]`: orders and renews them, and puts them into use.
 //!
-//! A thread of its own does this, with a runtime of its own, so that neither requests nor readiness wait for an authority.
-//! Whatever fails, the certificate before stays in use. The thread begins when the gateway serves, because an order needs
-//! its answers, and ends when another process takes over.
+//! A separate thread with its own runtime does this, so that neither requests nor readiness wait for an
+//! authority. If an order fails, the previous certificate stays in use. The thread starts when the gateway
+//! serves, because the authority connects to the gateway during an order. It ends when another process takes
+//! over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -22,14 +23,15 @@ use crate::oauth::certificate::issued::Issued;
 use crate::telemetry;
 use crate::utc;
 
-/// The longest time between two looks at the certificates, in seconds. Another process may have renewed one.
+/// The longest time between two checks of the stored certificates, in seconds. Another process may have
+/// renewed one.
 const LOOK_EVERY: u64 = 60;
 /// The most characters of a reason that are logged.
 const LONGEST_REASON: usize = 1_000;
-/// How long the thread waits for another process that orders, in seconds.
+/// How long the thread waits while another process orders, in seconds.
 const WAIT_FOR_OTHER: u64 = 5;
 
-/// Starts the thread. Without a TLS listener there is nothing to keep.
+/// Starts the thread. Does nothing if there is no TLS listener.
 pub(super) fn keep(reloader: Arc<Reloader>) -> io::Result<()> {
     let Some(challenges) = reloader.challenges() else { return Ok(()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -64,20 +66,20 @@ async fn rounds(reloader: &Reloader, challenges: &Challenges) {
     }
 }
 
-/// What is known about the certificates. Moments are seconds since 1970.
+/// The state of the certificates. Moments are in seconds since 1970.
 #[derive(Default)]
 struct Keeper {
     /// The certificates that are in use.
     in_use: BTreeMap<String, Issued>,
-    /// When the authority suggests to renew each of them.
+    /// When the authority suggests renewing each of them.
     suggestions: BTreeMap<String, (Issued, Suggestion)>,
-    /// The domains without success since the last message about them.
+    /// The domains whose failure was logged, and which have got no certificate since.
     failing: BTreeSet<String>,
     is_limited: bool,
 }
 
 impl Keeper {
-    /// Orders what is due. Returns the moment of the next round.
+    /// Orders the certificates that are due. Returns the moment of the next round.
     async fn round(&mut self, acme: &Acme, reloader: &Reloader, challenges: &Challenges) -> u64 {
         let storage = Storage::new(reloader.state_dir(), &acme.directory);
         self.look(acme, &storage, reloader);
@@ -107,7 +109,7 @@ impl Keeper {
         next
     }
 
-    /// Looks which certificates are stored, and puts changed ones into use.
+    /// Reads the stored certificates, and puts changed ones into use.
     fn look(&mut self, acme: &Acme, storage: &Storage, reloader: &Reloader) {
         let mut found = BTreeMap::new();
         for domain in &acme.domains {
@@ -170,11 +172,11 @@ impl Keeper {
         let stored = match storage.certificate(domain) {
             Ok(stored) => stored.map(|(_, issued)| issued),
             Err(AcmeError::Malformed(_)) => None,
-            // It is not replaced: somebody should see that others could read the key.
+            // A file whose key other users can read is not replaced, so that an operator notices it.
             Err(_) => return now + LOOK_EVERY,
         };
         if stored.as_ref() != self.in_use.get(domain) && stored.is_some() {
-            // Another process has ordered it meanwhile.
+            // Another process has ordered a certificate in the meantime.
             return now;
         }
         match session.renew(domain, stored.as_ref(), challenges, now, &lock).await {
@@ -184,7 +186,7 @@ impl Keeper {
                     "{domain}: a certificate was issued{again}, valid until {}",
                     utc::from_unix(issued.not_after)
                 );
-                // The authority is asked at once when to renew it.
+                // The next round is now. It asks the authority when to renew the certificate.
                 now
             }
             Err(error) => {
@@ -196,13 +198,13 @@ impl Keeper {
         }
     }
 
-    /// Logs a failure, once until the domain has a new certificate.
+    /// Logs the first failure of a domain since its last new certificate.
     fn failed(&mut self, domain: &str, error: &AcmeError, next: Option<u64>) {
         if !self.failing.insert(domain.to_owned()) {
             log::debug!("{domain}: {error}");
             return;
         }
-        // It may have text of the authority.
+        // The error may contain text from the authority.
         let error = error.to_string().replace(char::is_control, " ");
         let error: String = error.chars().take(LONGEST_REASON).collect();
         let next = next.map(|next| format!("; next attempt at {}", utc::from_unix(next))).unwrap_or_default();
@@ -218,7 +220,7 @@ impl Keeper {
         }
     }
 
-    /// Logs that the limit of orders is reached, once until it no longer is.
+    /// Logs when the limit of orders is reached, and not again until it no longer is.
     fn limited(&mut self, acme: &Acme, is_limited: bool) {
         if is_limited && !self.is_limited {
             log::warn!(
@@ -230,7 +232,7 @@ impl Keeper {
     }
 }
 
-/// Returns the certificates that a configuration orders: each domain, with what is stored for it.
+/// Returns each domain that the configuration orders a certificate for, with its stored certificate.
 pub(crate) fn stored(acme: &Acme, state_dir: &Path) -> Vec<(String, Result<Option<Issued>, AcmeError>)> {
     let storage = Storage::new(state_dir, &acme.directory);
     let stored = |domain: &String| storage.certificate(domain).map(|found| found.map(|(_, issued)| issued));

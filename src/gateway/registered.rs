@@ -1,5 +1,5 @@
-//! The clients that have registered themselves: the thread that removes those that nobody uses, and what the
-//! journal has about them.
+//! The clients that have registered themselves: the thread that removes the unused ones, and functions that
+//! read them from the journal.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};

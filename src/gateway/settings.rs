@@ -96,8 +96,8 @@ fn listens_with_tls(config: &Config) -> bool {
         || config.admin.as_ref().is_some_and(|admin| admin.tls)
 }
 
-/// Returns the certificates to serve. Creates the self-signed one if it is needed and does not exist. Certificates that an
-/// authority has not issued yet are left out.
+/// Returns the certificates to serve. Creates the self-signed one if it is needed and does not exist. Leaves
+/// out certificates that an authority has not issued yet.
 pub(crate) fn tls_paths(config: &Config, state_dir: &Path) -> Result<TlsPaths, StartError> {
     let certificates = match &config.server.tls.certificate {
         ServerCertificate::SelfSigned => vec![self_signed(state_dir).map_err(StartError::config)?],
@@ -108,7 +108,7 @@ pub(crate) fn tls_paths(config: &Config, state_dir: &Path) -> Result<TlsPaths, S
             for domain in &acme.domains {
                 match storage.certificate(domain) {
                     Ok(issued) => certificates.extend(issued.map(|(files, _)| files)),
-                    // It is ordered again.
+                    // The gateway orders this certificate again.
                     Err(error @ AcmeError::Malformed(_)) => log::warn!("{error}"),
                     Err(error) => return Err(StartError::config(error)),
                 }

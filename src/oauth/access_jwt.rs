@@ -1,4 +1,4 @@
-//! JWT access tokens (RFC 9068), as far as they need no key: the header, the claims, and the text that is
+//! The parts of JWT access tokens (RFC 9068) that need no key: the header, the claims, and the text that is
 //! signed.
 
 use serde::Serialize;
@@ -17,7 +17,8 @@ pub(crate) struct AccessClaims<'a> {
     pub(crate) aud: &'a str,
     /// The client.
     pub(crate) client_id: &'a str,
-    /// The scopes. RFC 9068 §2.2.3.1 has no empty value.
+    /// The scopes. The claim is left out if there are none, because it has no empty value (RFC 9068
+    /// §2.2.3.1).
     #[serde(skip_serializing_if = "str::is_empty")]
     pub(crate) scope: &'a str,
     /// When it was signed, in seconds since 1970.
@@ -28,8 +29,8 @@ pub(crate) struct AccessClaims<'a> {
     pub(crate) jti: &'a str,
 }
 
-/// Writes the header in base64url. RFC 9068 §2.1: the type is `at+jwt`, so that no other JWT is taken for an
-/// access token.
+/// Writes the header in base64url. The type is `at+jwt`, so that a verifier cannot mistake another kind of
+/// JWT for an access token (RFC 9068 §2.1).
 pub(crate) fn header(algorithm: SigningAlgorithm, kid: &str) -> String {
     #[derive(Serialize)]
     struct Header<'a> {
@@ -40,7 +41,7 @@ pub(crate) fn header(algorithm: SigningAlgorithm, kid: &str) -> String {
     encoded(&Header { typ: "at+jwt", alg: algorithm.name(), kid })
 }
 
-/// Writes what is signed (RFC 7515 §5.1): the header, which is in base64url already, and the claims.
+/// Writes the text that is signed (RFC 7515 §5.1): the header, which is already in base64url, and the claims.
 pub(crate) fn signing_input(header: &str, claims: &AccessClaims<'_>) -> String {
     let claims = encoded(claims);
     let mut input = String::with_capacity(header.len() + claims.len() + SIGNATURE);
@@ -53,7 +54,7 @@ pub(crate) fn signing_input(header: &str, claims: &AccessClaims<'_>) -> String {
 /// Room for the two dots and for a signature of 64 bytes in base64url.
 const SIGNATURE: usize = 2 + 86;
 
-/// Adds a signature to what was signed.
+/// Appends a signature to the text that was signed.
 pub(crate) fn with_signature(mut input: String, signature: &[u8]) -> String {
     input.push('.');
     input.push_str(&base64url::encode(signature));

@@ -1,5 +1,4 @@
-//! The JWTs that were signed for the tokens of a grant. They are part of the grant, so they cannot outlive
-//! it.
+//! The JWTs that were signed for the tokens of a grant. The grant owns them, so they are dropped with it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwapOption;
 
-/// The most JWTs that one grant keeps. A grant whose tokens have many different ages needs some forty for each
-/// audience.
+/// The most JWTs that one grant keeps. A grant whose tokens have many different ages needs about forty for
+/// each audience.
 const MOST: usize = 128;
-/// The number of JWTs of a grant from which on they expire at round times, so that tokens share them.
+/// If a grant has at least this many JWTs, new ones expire at round times, so that tokens share them.
 const CROWDED: usize = 16;
-/// At least this part of the time that a JWT could live is left of it at a round time: 3/4.
+/// Rounding shortens the life of a JWT by less than one part in this many.
 const PARTS: u64 = 4;
 
 /// The signed JWTs of a grant, for all of its tokens and audiences.
@@ -30,7 +29,7 @@ pub(crate) struct GrantJwt {
     pub(crate) expires: u64,
     /// `Bearer`, a space, and the JWT.
     pub(crate) authorization: Box<str>,
-    /// Its place in the cache, which is free again once the JWT is dropped.
+    /// Its place in the cache, which becomes free when the JWT is dropped.
     pub(crate) _place: CachePlace,
 }
 
@@ -47,8 +46,8 @@ pub(crate) struct WantedJwt<'a> {
 }
 
 impl WantedJwt<'_> {
-    /// Returns the `exp` claim of a JWT that is signed now: as late as possible, or a little earlier if tokens of
-    /// many ages are to share it.
+    /// Returns the `exp` claim of a JWT that is signed now. It is as late as possible, or a little earlier if
+    /// `crowded` says that tokens of many ages share JWTs.
     fn expires(&self, crowded: bool) -> u64 {
         let latest = self.token_expires.min(self.now.saturating_add(self.lifetime));
         let left = latest.saturating_sub(self.now);
@@ -59,8 +58,9 @@ impl WantedJwt<'_> {
         latest
     }
 
-    /// Returns whether a JWT can be used: it does not outlive the token, and it lives at least half as long as one
-    /// that is signed now could. So a token whose lifetime is not longer than that of JWTs needs no second one.
+    /// Returns whether a JWT can be used: it does not outlive the token, and the time that it has left is at
+    /// least half of what a JWT that is signed now would have. A token that lives no longer than a JWT
+    /// therefore needs only one.
     fn is_met_by(&self, jwt: &GrantJwt) -> bool {
         let same_audience = Arc::ptr_eq(&jwt.audience, self.audience) || jwt.audience == *self.audience;
         let left = |expires: u64| expires.saturating_sub(self.now);
@@ -73,8 +73,8 @@ impl WantedJwt<'_> {
 }
 
 impl GrantJwts {
-    /// Calls `use_it` with the JWT that lives longest among those that meet the request. Returns whether
-    /// there was one.
+    /// Calls `use_it` with the JWT that expires last among those that can be used. Returns `false` if there
+    /// is none.
     pub(crate) fn find(&self, wanted: &WantedJwt<'_>, use_it: impl FnOnce(&str)) -> bool {
         let kept = self.0.load();
         let Some(kept) = kept.as_ref() else { return false };
@@ -97,7 +97,7 @@ impl GrantJwts {
         self.0.load().as_ref().map_or(0, |kept| kept.len())
     }
 
-    /// Keeps a JWT. Those that have expired at `now`, or are of an earlier generation, go.
+    /// Keeps a JWT. Drops JWTs that have expired at `now` or have an earlier generation.
     pub(crate) fn keep(&self, jwt: GrantJwt, now: u64) {
         let jwt = Arc::new(jwt);
         self.0.rcu(|kept| {
@@ -126,11 +126,11 @@ impl fmt::Debug for GrantJwts {
     }
 }
 
-/// A place among the JWTs that are kept. It is given back when the JWT is dropped.
+/// A place among the JWTs that are kept. It becomes free when the value is dropped.
 pub(crate) struct CachePlace(Arc<AtomicUsize>);
 
 impl CachePlace {
-    /// Takes a place, unless `most` are taken.
+    /// Takes a place. Returns `None` if `most` places are taken.
     pub(crate) fn take(taken: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
         if taken.fetch_add(1, Ordering::Relaxed) < most {
             return Some(Self(Arc::clone(taken)));

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::exposition::Page;
 
-/// The domains, each with the end of its certificate in seconds since 1970.
+/// The domains, each with the time at which its certificate expires, in seconds since 1970.
 static ENDS: Mutex<Vec<(String, Option<u64>)>> = Mutex::new(Vec::new());
 static ISSUED: AtomicU64 = AtomicU64::new(0);
 static FAILED: AtomicU64 = AtomicU64::new(0);
@@ -15,12 +15,12 @@ pub(crate) fn record_order(good: bool) {
     if good { &ISSUED } else { &FAILED }.fetch_add(1, Relaxed);
 }
 
-/// Sets the domains that certificates are ordered for, and when their certificates end.
+/// Sets the domains that certificates are ordered for, and when their certificates expire.
 pub(crate) fn set_certificate_ends(ends: Vec<(String, Option<u64>)>) {
     *ENDS.lock().unwrap_or_else(PoisonError::into_inner) = ends;
 }
 
-/// Writes the families. Without `[server.tls.acme]` the first has no samples.
+/// Writes the metric families. Without `[server.tls.acme]`, the first one has no samples.
 pub(super) fn write(page: &mut Page) {
     let mut family = page.gauge(
         "tollgate_acme_certificate_expiry_seconds",

@@ -65,7 +65,7 @@ fn to_json(client: &Registered, registration: &Registration) -> Value {
     })
 }
 
-/// Returns when a client was used last, to within the steps in which that is recorded.
+/// Returns when a client was last used, or `None` if it never was. The stored time can be behind.
 fn used(client: &Registered) -> Option<String> {
     let used = client.last_used();
     (used > client.issued_at).then(|| utc::from_unix(used).to_string())
@@ -84,7 +84,8 @@ fn status(client: &Registered, registration: &Registration) -> &'static str {
     }
 }
 
-/// Returns a client's own name in at most 40 characters. It has no control characters.
+/// Returns at most 40 characters of the name that a client has given itself. Registered names have no control
+/// characters.
 fn visible(name: &str) -> String {
     name.chars().take(40).collect()
 }

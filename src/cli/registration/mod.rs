@@ -12,7 +12,7 @@ use crate::cli::failure::Failure;
 /// The commands for dynamic client registration.
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Make an initial access token, with which a program registers clients, and print it, once.
+    /// Make an initial access token, with which a program registers clients, and print it once.
     Token(token::Arguments),
     /// Remove an initial access token. The clients that were registered with it stay.
     RemoveToken {

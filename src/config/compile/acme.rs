@@ -16,7 +16,7 @@ use crate::config::{
 const DOMAIN: &str = "a DNS name such as \"api.example.com\"";
 const CONTACT: &str = "an address such as \"mailto:operators@example.com\"";
 
-/// Reads `[server.tls.acme]`. Without `domains` there, the list stays empty until [`name_domains`] fills it.
+/// Reads `[server.tls.acme]`. If it has no `domains`, the list is empty until [`name_domains`] fills it.
 pub(super) fn acme(value: &Value<'_>) -> Option<Box<Acme>> {
     value.table("a table: [server.tls.acme]", read)?
 }
@@ -89,7 +89,7 @@ fn contact(value: &Value<'_>) -> Option<String> {
 fn domains(value: &Value<'_>) -> Option<Vec<String>> {
     let mut domains: Vec<String> = Vec::new();
     for domain in value.set_of("DNS names", domain)? {
-        // The same name in another case.
+        // The list may have the same name in another case.
         if !domains.contains(&domain) {
             domains.push(domain);
         }
@@ -132,8 +132,8 @@ fn external_account(table: &mut Table<'_>) -> Option<ExternalAccount> {
     Some(ExternalAccount { kid: kid?, hmac_secret: secret })
 }
 
-/// Names the domains that `[server.tls.acme]` leaves out: the hosts of the issuer and of the routes. Reports an error
-/// if there are none, or too many.
+/// Sets the domains if `[server.tls.acme]` has none: the hosts of the issuer and of the routes. Reports an
+/// error if there are no such hosts, or too many.
 pub(super) fn name_domains(
     tls: &mut ServerTls,
     token_service: &TokenService,

@@ -13,7 +13,7 @@ const ALGORITHMS: [(&str, SigningAlgorithm); 2] =
 /// The longest audience of an upstream.
 const AUDIENCE: usize = 255;
 
-/// The settings of a file that has no such table.
+/// The settings of a file that has no `[token_service.jwt]`.
 pub(super) fn defaults() -> JwtService {
     let keys = JwtKeys::Generated {
         algorithm: SigningAlgorithm::Es256,
@@ -84,7 +84,8 @@ pub(super) fn forwarding(value: &Value<'_>) -> Option<TokenForwarding> {
     }
 }
 
-/// Returns whether some route of `[[routes]]` asks for JWTs, before the routes are read.
+/// Returns whether a route of `[[routes]]` has `forward_token = "jwt"`. This is called before the routes are
+/// read.
 pub(super) fn is_asked_for(routes: &Value<'_>) -> bool {
     let asks = |route: &toml::de::DeValue<'_>| {
         let forwarding = route.as_table().and_then(|route| route.get("forward_token"));
@@ -102,7 +103,7 @@ pub(super) fn audience(value: &Value<'_>) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// Checks of what only a program that signs can judge.
+/// Checks of keys that only a program that signs can make.
 #[cfg(feature = "gateway")]
 mod content {
     use std::path::Path;
@@ -137,7 +138,7 @@ mod content {
     }
 }
 
-/// Without a gateway, nothing signs.
+/// Without the feature `gateway`, the program signs no JWTs and checks no keys.
 #[cfg(not(feature = "gateway"))]
 mod content {
     use std::path::Path;

@@ -26,7 +26,7 @@ const METHODS: [(&str, RegistrationMethod); 3] = [
     ("private_key_jwt", RegistrationMethod::PrivateKeyJwt),
 ];
 
-/// Reads the table. `endpoint` reads the path of the endpoint, which must be no other endpoint's.
+/// Reads the table. `endpoint` reads the path of the endpoint, and checks that no other endpoint has it.
 pub(super) fn registration<'a>(
     value: &Value<'a>,
     names: &Names<'_>,
@@ -133,7 +133,7 @@ fn token(name: &str, value: &Value<'_>, templates: &[&str]) -> Option<InitialAcc
     })?
 }
 
-/// Reads a digest. What is there instead may be the token itself, so it is not shown.
+/// Reads a digest. Errors do not show the value, because it may be the token itself.
 fn digest_of(value: Value<'_>) -> Option<[u8; 32]> {
     let text = value.string("the digest of a token: \"sha256:…\"")?;
     let digest = text.strip_prefix("sha256:").and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());

@@ -1,4 +1,4 @@
-//! A private key that signs JWTs, and its public half as verifiers get it.
+//! A private key that signs JWTs, and its public key as a JWK.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::oauth::jose::{Jwk, SigningAlgorithm};
 pub(crate) struct SigningKey {
     pair: Pair,
     kid: String,
-    /// The header of its JWTs, in base64url.
+    /// The header of the JWTs that this key signs, in base64url.
     header: String,
     /// The public key.
     jwk: Value,
@@ -65,12 +65,12 @@ impl SigningKey {
     /// Reads a key from its PKCS #8 document.
     ///
     /// # Errors
-    /// Fails if it is of another kind, or not a key.
+    /// Fails if the document is not a P-256 or Ed25519 key.
     pub(crate) fn from_pkcs8(document: &[u8]) -> Result<Self, SigningKeyError> {
         let p256 = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document, &SystemRandom::new());
         let pair = match p256 {
             Ok(pair) => Pair::P256(pair),
-            // OpenSSL writes Ed25519 keys without the public half.
+            // OpenSSL writes Ed25519 keys without the public key.
             Err(_) => Ed25519KeyPair::from_pkcs8_maybe_unchecked(document)
                 .map(Pair::Ed25519)
                 .map_err(|_| SigningKeyError::Unsupported)?,

@@ -1,4 +1,4 @@
-//! The keys of a gate at one time: the one that signs, and those that verifiers get.
+//! The keys of a gate at one time: the key that signs, and the published keys.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::response;
 #[derive(Debug)]
 pub(crate) struct KeyRing {
     signing: Arc<SigningKey>,
-    /// When the key that signs began to, since 1970, if that is known.
+    /// The time since 1970 at which the signing key began to sign, if that is known.
     signs_since: Option<Duration>,
     kids: Vec<Box<str>>,
     document: Bytes,
@@ -27,8 +27,8 @@ pub(crate) struct KeyRing {
 }
 
 impl KeyRing {
-    /// Makes a ring. `published` are all keys that verifiers get, in their order; the key that signs is added
-    /// if it is not among them. Verifiers may keep the set for `max_age`.
+    /// Makes a ring. The published set has the signing key first, and then the other keys of `published` in
+    /// their order. Verifiers may cache the set for `max_age`.
     pub(crate) fn new(
         signing: Arc<SigningKey>,
         signs_since: Option<Duration>,
@@ -50,7 +50,7 @@ impl KeyRing {
         Self { signs_since, kids, document, etag, cache_control, signing }
     }
 
-    /// Makes a ring with a key of its own, for a gate that forwards nothing.
+    /// Makes a ring with a new key that is kept nowhere, for a gate that forwards nothing.
     pub(crate) fn throwaway() -> Result<Self, SigningKeyError> {
         let key = SigningKey::from_pkcs8(&SigningKey::generate(SigningAlgorithm::EdDsa)?)?;
         Ok(Self::new(Arc::new(key), None, &[], Duration::ZERO))
@@ -61,7 +61,7 @@ impl KeyRing {
         &self.signing
     }
 
-    /// Returns when the key that signs began to, since 1970, if that is known.
+    /// Returns the time since 1970 at which the signing key began to sign, if that is known.
     pub(crate) fn signs_since(&self) -> Option<Duration> {
         self.signs_since
     }
@@ -71,7 +71,7 @@ impl KeyRing {
         self.kids.len()
     }
 
-    /// Returns whether the same key signs, and the same keys are published.
+    /// Returns whether both rings have the same signing key and the same response with the published keys.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.signing.kid() == other.signing.kid()
             && self.document == other.document

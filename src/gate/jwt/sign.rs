@@ -17,12 +17,13 @@ use crate::oauth::grant::Record;
 use crate::oauth::grant_jwts::{CachePlace, GrantJwt, WantedJwt};
 use crate::oauth::scope::Demand;
 
-/// The most JWTs that are kept, of all grants together. One takes about 700 bytes. Beyond it, a JWT is signed
-/// for each request of a grant that has none.
+/// The most JWTs that all grants together keep. A JWT takes about 700 bytes. When this many are kept, the
+/// gate signs a JWT for each request for which none is kept.
 const MOST_KEPT: usize = 65_536;
 
 impl Gate {
-    /// Replaces the keys. JWTs of a key that is not published any more are not used again.
+    /// Replaces the keys. If a key is not published any more, the JWTs that were signed so far are not used
+    /// again.
     pub(crate) fn set_signing_keys(&self, keys: Arc<KeyRing>) {
         let signer = &self.inner.jwt;
         let before = signer.keys.swap(Some(Arc::clone(&keys)));
@@ -49,7 +50,7 @@ impl Gate {
         }
     }
 
-    /// Leases as [`Gate::lease`] does, and puts the JWT for `audience` into `identity`.
+    /// Makes a lease like [`Gate::lease`], and puts the JWT for `audience` into `identity`.
     pub(crate) fn lease_with_jwt(
         &self,
         credentials: &impl Credentials,
@@ -79,8 +80,8 @@ impl Gate {
     }
 }
 
-/// The JWT for one request: looked up while the store shows the record, and signed afterwards if there is
-/// none.
+/// Finds the JWT for one request: first among the JWTs of the record, while the store lends the record. If
+/// there is none, it is signed afterwards.
 struct Jwt<'a> {
     gate: &'a Gate,
     audience: &'a Arc<str>,
@@ -93,9 +94,9 @@ struct Jwt<'a> {
 
 impl<'a> Jwt<'a> {
     fn new(gate: &'a Gate, audience: &'a Arc<str>) -> Self {
-        // The generation is read before the keys and the settings: what is signed with later ones counts as
-        // earlier. The wall clock is read before the token's clock, so that the JWT never expires later than
-        // the token.
+        // The generation is read before the keys and the settings. If these change in between, the JWT has
+        // the earlier generation and is not used again. The wall clock is read before the token's clock, so
+        // that the JWT never expires later than the token.
         let generation = gate.inner.jwt.generation.load(Ordering::Acquire);
         let unix_time = gate.inner.clock.unix_time();
         Self { gate, audience, settings: gate.settings(), generation, unix_time, unsigned: None }
@@ -112,7 +113,8 @@ impl<'a> Jwt<'a> {
         }
     }
 
-    /// Uses a JWT that is kept. This runs while the store shows the record, so nothing is signed here.
+    /// Uses a JWT that is kept. This runs while the store lends the record, so it must not spend time on a
+    /// signature.
     fn look(&mut self, record: &Record, identity: &mut Identity) {
         let wanted = self.wanted(record);
         if !record.grant().jwts().find(&wanted, |authorization| identity.set_authorization(authorization)) {

@@ -1,4 +1,4 @@
-//! The keys of a gate, and the numbers about what it has signed.
+//! The signing keys of a gate, and the numbers of JWTs that it has signed and keeps.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,18 +12,18 @@ use http_body_util::Full;
 use crate::gate::jwt::ring::KeyRing;
 use crate::response;
 
-/// The terms on which JWTs are signed.
+/// The settings for signing JWTs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct JwtPolicy {
     /// The longest lifetime of a JWT.
     pub(crate) lifetime: Duration,
 }
 
-/// The keys of a gate, and what it has signed.
+/// The signing keys of a gate, and the numbers of JWTs that it has signed and keeps.
 #[derive(Debug, Default)]
 pub(crate) struct JwtSigner {
     pub(super) keys: ArcSwapOption<KeyRing>,
-    /// The generation of the keys and settings. JWTs of an earlier one are not used any more.
+    /// The generation of the keys and settings. JWTs of an earlier generation are not used any more.
     pub(super) generation: AtomicU64,
     pub(super) signed: AtomicU64,
     pub(super) kept: Arc<AtomicUsize>,
@@ -32,13 +32,13 @@ pub(crate) struct JwtSigner {
 /// The numbers about signed JWTs, for metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct JwtStats {
-    /// How many were signed.
+    /// The number of JWTs that were signed.
     pub(crate) signed: u64,
-    /// How many are kept.
+    /// The number of JWTs that are kept.
     pub(crate) kept: usize,
-    /// How many keys are published.
+    /// The number of published keys.
     pub(crate) keys: usize,
-    /// How long the key that signs has done so, if that is known.
+    /// For how long the signing key has been signing, if that is known.
     pub(crate) key_age: Option<Duration>,
 }
 

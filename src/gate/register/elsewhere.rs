@@ -11,14 +11,15 @@ use crate::oauth::registration::is_client_id;
 use crate::oauth::token_error::TokenError;
 use crate::store::client_key;
 
-/// `Retry-After` of a refusal because there are too many questions.
+/// `Retry-After` of a refusal because this gateway has sent too many queries to the store.
 const RETRY: Duration = Duration::from_secs(1);
+
 impl Gate {
-    /// Returns the settings with the client of a request, if another gateway may have registered it. `None`
-    /// leaves the settings as they are.
+    /// Looks up the client of a request in the store, if another gateway may have registered it. Returns the
+    /// settings after the lookup, or `None` if no lookup was needed.
     ///
     /// # Errors
-    /// `temporarily_unavailable` if the store cannot answer, or if there are too many questions.
+    /// `temporarily_unavailable` if the store cannot answer, or after too many queries in this second.
     pub(in crate::gate) async fn find_registered(
         &self,
         settings: &Settings,
@@ -62,7 +63,7 @@ impl Gate {
         Ok(())
     }
 
-    /// Lets the store show each row that another process writes to this gate.
+    /// Subscribes this gate to the rows that other processes write.
     pub(in crate::gate) fn watch_registered(&self) {
         if let Some(table) = self.inner.store.client_table() {
             let inner = Arc::downgrade(&self.inner);

@@ -101,7 +101,8 @@ impl Gate {
         Ok(response)
     }
 
-    /// Returns the initial access token of a request. Every reason to refuse one gives the same answer.
+    /// Returns the initial access token of a request. A token that is unknown, expired or used up gets the
+    /// same refusal.
     fn initial_token<'a>(
         &self,
         registration: &'a RegistrationSpec,
@@ -117,8 +118,8 @@ impl Gate {
         Ok(token)
     }
 
-    /// Returns how often an initial access token can still be used, as far as this gateway knows. `None` is
-    /// any number.
+    /// Returns how often an initial access token can still be used, as far as this gateway knows. Returns
+    /// `None` if the number is not limited.
     pub(crate) fn uses_left(&self, token: &InitialToken) -> Option<u64> {
         let max = token.max_uses?;
         Some(max.saturating_sub(self.uses(token)))
@@ -131,7 +132,7 @@ impl Gate {
         table.known(&key).map_or(0, |value| number(&value))
     }
 
-    /// Counts a use of an initial access token.
+    /// Counts a use of an initial access token. Fails if the token is used up.
     async fn use_up(&self, token: &InitialToken) -> Result<(), TokenError> {
         let table = self.inner.registry.table(&*self.inner.store);
         let most = token.max_uses.unwrap_or(u64::MAX);
@@ -142,7 +143,7 @@ impl Gate {
         }
     }
 
-    /// Bounds how fast clients register, whatever becomes of their requests.
+    /// Limits how fast clients register. Requests that fail later count, too.
     fn admit_registration(
         &self,
         registration: &RegistrationSpec,
@@ -152,7 +153,7 @@ impl Gate {
         self.admit_registering(registration.max_per_minute, &token.name, origin)
     }
 
-    /// Bounds how often a client replaces its registration.
+    /// Limits how often a client replaces its registration.
     pub(super) fn admit_update(
         &self,
         settings: &Settings,
@@ -161,7 +162,7 @@ impl Gate {
     ) -> Result<(), TokenError> {
         let max_per_minute =
             settings.registration.as_ref().map_or(0, |registration| registration.max_per_minute);
-        // No initial access token has this name.
+        // This cannot be the name of an initial access token, so the two never share a counter.
         self.admit_registering(max_per_minute, &client_key(id), origin)
     }
 
@@ -177,7 +178,8 @@ impl Gate {
         admitted.map_err(TokenError::RegistrationThrottled)
     }
 
-    /// Makes the secret of a client, if it is to have one. The hash waits for its turn like all others.
+    /// Makes the secret of a client that authenticates with one. The hash waits in the queue for the hashing
+    /// threads.
     pub(super) async fn new_secret(
         &self,
         metadata: &ClientMetadata,
@@ -211,13 +213,14 @@ impl Gate {
         Ok(random)
     }
 
-    /// Keeps a new client. The client may authenticate from the moment at which it is answered, and after
-    /// that it is not forgotten.
+    /// Puts a new client into force and stores it. If this succeeds, the client can authenticate, and the
+    /// store has it.
     async fn keep_new(&self, client: Registered, outcome: &mut EndpointOutcome) -> Result<(), TokenError> {
         let id = client.id.as_str().to_owned();
         let row = (client_key(&id), Some(client.to_bytes()));
         let registry = &self.inner.registry;
-        // A write that has begun goes on if the client disconnects, so the client is put into force first.
+        // If the caller disconnects, this future is dropped, but a write that has begun continues. The client
+        // is therefore put into force before the write.
         registry.keep(client);
         drop(self.refresh_client(&id, Changed::Here));
         outcome.client = self.settings().clients.get(id.as_str()).map(|client| Arc::clone(&client.state));
@@ -253,7 +256,7 @@ pub(super) fn json_body(parts: &request::Parts, body: FormBody) -> Result<Bytes,
     body.whole()
 }
 
-/// Makes the answer with everything that is registered about a client.
+/// Makes the response with all registered metadata of a client.
 pub(super) fn answer(
     settings: &Settings,
     status: StatusCode,

@@ -1,4 +1,4 @@
-//! Clients that nobody uses are removed, and so are those that an operator has removed.
+//! Removes registered clients that are unused for too long, and those that an operator has removed.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,15 +9,15 @@ use crate::gate::register::registry::{client_of_use, used_key};
 use crate::gate::spec::ClientSpec;
 use crate::store::{RowChange, number};
 
-/// A client's last use is written down again after this part of the time that it may be unused.
+/// How often a client's last use is stored within its `unused_expiry`.
 const WRITES_IN_EXPIRY: u64 = 24;
 
 impl Gate {
-    /// Removes the clients that were unused for too long or that an operator has removed, and writes down
-    /// when the others were used last. Returns the ids of those that have expired.
+    /// Removes the clients that were unused for too long or that an operator has removed, and stores when the
+    /// others were last used. Returns the ids of the clients that have expired.
     pub(crate) async fn expire_registered(&self) -> Vec<String> {
         let settings = self.settings_full();
-        // While registration is switched off, nothing is known about how long clients may be unused.
+        // Without `[token_service.registration]`, there is no `unused_expiry`.
         let Some(registration) = &settings.registration else { return Vec::new() };
         let (registry, store) = (&self.inner.registry, &*self.inner.store);
         let table = registry.table(store);
@@ -32,7 +32,7 @@ impl Gate {
             }
             let Some(template) = registration.template(&client.template) else { continue };
             if client.expires(template.unused_expiry) <= now {
-                // Another gateway may have seen it.
+                // The client may have used another gateway.
                 if let Ok(Some(value)) = table.find_row(&used_key(id)).get().await {
                     client.last_use.fetch_max(number(&value), Ordering::Relaxed);
                 }
@@ -50,14 +50,14 @@ impl Gate {
                 uses.push((used_key(id), Some(used.to_string().into_bytes())));
             }
         }
-        // What remains of clients that are gone.
+        // Remove the rows of clients that do not exist any more.
         for (key, _) in table.rows() {
             if client_of_use(&key).is_some_and(|id| registry.get(id).is_none()) {
                 uses.push((key, None));
             }
         }
         if !uses.is_empty() {
-            // If they are not written, the next call tries again.
+            // If the write fails, the next call tries again.
             let _ = table.write(uses).get().await;
         }
         expired
@@ -68,8 +68,8 @@ impl Gate {
         self.inner.registry.all()
     }
 
-    /// Returns the settings of a registered client in force, or `None` if its template is gone or it was
-    /// removed.
+    /// Returns the settings of a registered client, or `None` if its template does not exist any more or if
+    /// an operator has removed the client.
     pub(crate) fn registered_spec(&self, client: &Registered) -> Option<ClientSpec> {
         client.spec(self.settings().registration.as_ref()?)
     }

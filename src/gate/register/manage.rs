@@ -100,7 +100,8 @@ impl Gate {
             (self.refresh_client(id, Changed::Here), registry.table(&*self.inner.store).write(rows));
         let written = written.get().await;
         if written.is_err() {
-            // It is out of force here, and stays so until a restart. The caller tries again.
+            // The client cannot authenticate here any more. Its record stays, so that the caller can try
+            // again.
             forgotten.map(|client| registry.keep(Registered::clone(&client)));
         }
         drop(managing);
@@ -122,7 +123,7 @@ impl Gate {
         let now = self.inner.clock.unix_time().as_secs();
         let client = self.inner.registry.get(id).filter(|client| client.is_managed_with(&token, now));
         let client = client.ok_or(TokenError::InvalidRegistrationToken)?;
-        // A client that an operator has disabled or removed manages nothing.
+        // A client that an operator has disabled or removed cannot manage its registration.
         let settings = self.settings();
         let in_force =
             settings.clients.get(id).filter(|client| client.policy.enabled && client.last_use.is_some());
@@ -131,7 +132,7 @@ impl Gate {
         Ok((client, token))
     }
 
-    /// Ends the token before the current one, once the current one is used.
+    /// Drops the previous registration access token, if the request used the current one.
     async fn retire_earlier_token(
         &self,
         client: Arc<Registered>,
@@ -145,8 +146,8 @@ impl Gate {
         Ok(Arc::new(changed))
     }
 
-    /// Puts a changed client into force, unless it has changed meanwhile. A client that closes its connection
-    /// does not interrupt it.
+    /// Stores a changed client and puts it into force. Fails if the client has changed since it was read. A
+    /// caller that closes its connection does not interrupt it.
     async fn replace_registered(
         &self,
         before: &Arc<Registered>,
@@ -162,7 +163,8 @@ impl Gate {
         let (table, key) = (registry.table(&*self.inner.store), client_key(id));
         let managing = registry.managing.lock().await;
         let is_current = registry.get(id).is_some_and(|now| Arc::ptr_eq(&now, before));
-        // The row may be the work of another version, which writes the same client in other words.
+        // Another version of this program may have written the row, in another form. The comparison is
+        // therefore with the stored bytes.
         let row = table.known(&key).filter(|_| is_current).ok_or(TokenError::InvalidRegistrationToken)?;
         match table.replace(&key, row, after.to_bytes()).get().await {
             Ok(true) => {}
@@ -175,7 +177,7 @@ impl Gate {
         ended.get().await.map(|_| ()).map_err(|_| UNAVAILABLE)
     }
 
-    /// RFC 7592 §2.2: the secret in an update "MUST match the currently issued client secret".
+    /// Checks the secret in an update, which "MUST match the currently issued client secret" (RFC 7592 §2.2).
     async fn check_own_secret(
         &self,
         client: &Registered,
@@ -195,7 +197,7 @@ impl Gate {
     }
 }
 
-/// Returns the token that a request was authorized with, which the answer repeats (RFC 7592 §3).
+/// Returns the token that authorized a request. The response repeats it (RFC 7592 §3).
 fn sent_token(parts: &request::Parts) -> Secret {
     let token =
         crate::oauth::bearer::presented(&parts.headers).map(|presented| presented.token).unwrap_or_default();

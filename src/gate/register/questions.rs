@@ -1,18 +1,18 @@
-//! Bounds the questions to the store about clients that this gateway does not know.
+//! Limits the queries to the store about clients that this gateway does not know.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The most questions to the store in a second. Strangers can ask about clients that do not exist.
+/// The most queries to the store in a second. Requests of strangers can name clients that do not exist.
 const MOST_QUESTIONS: u64 = 200;
-/// The bits of the number of questions; the second is above them.
+/// The low bits of the word, which count the queries. The bits above them are the second.
 const COUNT_BITS: u32 = 16;
 
-/// Counts questions to the store, so that they are bounded.
+/// Counts the queries to the store in the current second.
 #[derive(Default)]
 pub(super) struct Questions(AtomicU64);
 
 impl Questions {
-    /// Admits a question in this second, unless there were too many.
+    /// Counts a query. Returns `false` if there were too many in this second.
     pub(super) fn admit(&self, second: u64) -> bool {
         let begin = second << COUNT_BITS;
         let next = |word: u64| {

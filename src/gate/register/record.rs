@@ -36,12 +36,12 @@ pub(crate) struct Registered {
     pub(crate) issued_at: u64,
     pub(crate) metadata: ClientMetadata,
     pub(crate) secret: Option<SecretHash>,
-    /// The registration access token, and then the one before it, until the new one is used: a client that
-    /// has not received the answer to its update is not locked out.
+    /// The current registration access token, followed by the previous one until the current one is used.
+    /// A client that has not received the response to its update is thus not locked out.
     pub(crate) access: Vec<RegistrationToken>,
     /// When the registration access token was replaced, in Unix seconds.
     pub(crate) renewed_at: u64,
-    /// When it was used last, in Unix seconds. It is shared by all versions of the client.
+    /// When the client last authenticated, in Unix seconds, or 0. All versions of the client share it.
     pub(super) last_use: Arc<AtomicU64>,
 }
 
@@ -59,7 +59,7 @@ struct Stored {
 }
 
 impl Registered {
-    /// Returns when the client authenticated last, or when it registered.
+    /// Returns when the client last authenticated, or else when it registered.
     pub(crate) fn last_used(&self) -> u64 {
         self.last_use.load(Ordering::Relaxed).max(self.issued_at)
     }
@@ -89,7 +89,7 @@ impl Registered {
         serde_json::to_vec(&stored).unwrap_or_default()
     }
 
-    /// Reads a stored client. Returns `None` for what this version has not written.
+    /// Reads a stored client. Returns `None` if this version of the program cannot read it.
     pub(super) fn from_bytes(id: &str, bytes: &[u8], last_use: Arc<AtomicU64>) -> Option<Self> {
         let id = ClientId::new(id).filter(|id| is_client_id(id.as_str()))?;
         let stored: Stored =
@@ -111,8 +111,8 @@ impl Registered {
         })
     }
 
-    /// Returns the settings of the client: what it registered, as far as its template allows that today.
-    /// `None` if there is no such template any more, or if an operator has removed the client.
+    /// Returns the settings of the client: its metadata, within the current bounds of its template. Returns
+    /// `None` if the template does not exist any more, or if an operator has removed the client.
     pub(crate) fn spec(&self, registration: &RegistrationSpec) -> Option<ClientSpec> {
         let is_in = |ids: &[String]| ids.iter().any(|id| id == self.id.as_str());
         if is_in(&registration.removed) {
@@ -140,7 +140,7 @@ impl Registered {
         };
         spec.secrets =
             self.secret.iter().map(|hash| SecretSpec::new(SECRET_ID, hash.clone(), None)).collect();
-        // The keys of a client with a secret are for other uses than to authenticate.
+        // A client with a secret does not authenticate with its keys.
         let signs = metadata.method == AuthMethod::PrivateKeyJwt;
         spec.keys = metadata.keys.as_ref().filter(|_| signs).map(|(_, keys)| KeySource::Inline(keys.clone()));
         let audiences = metadata.audiences.iter().filter(|audience| template.audiences.contains(audience));

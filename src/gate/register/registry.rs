@@ -24,12 +24,13 @@ pub(super) fn uses_key(digest: &str) -> String {
     format!("{USES}{digest}")
 }
 
-/// Returns the id of the client whose last use a row is.
+/// Returns the id of the client, if the row with this key has a client's last use.
 pub(super) fn client_of_use(key: &str) -> Option<&str> {
     key.strip_prefix(USED)
 }
 
-/// Reads the registered clients in the rows of a table. Rows that this version has not written are left out.
+/// Reads the registered clients in the rows of a table. Skips clients that this version of the program cannot
+/// read.
 pub(crate) fn read_registered(rows: &[(String, Vec<u8>)]) -> Vec<Registered> {
     let uses: HashMap<&str, u64> =
         rows.iter().filter_map(|(key, value)| Some((client_of_use(key)?, number(value)))).collect();
@@ -41,17 +42,17 @@ pub(crate) fn read_registered(rows: &[(String, Vec<u8>)]) -> Vec<Registered> {
     rows.iter().filter_map(client).collect()
 }
 
-/// The registered clients, and what registering is bounded by.
+/// The registered clients, and the limits on registration.
 #[derive(Default)]
 pub(crate) struct Registry {
     clients: Mutex<Clients>,
-    /// Serializes changes of the settings: reloads, and clients that come and go.
+    /// Serializes changes of the settings: reloads, and clients that are added, changed or removed.
     pub(in crate::gate) changing: Mutex<()>,
     /// Serializes the requests that replace or remove clients, until the store has written the change.
     pub(super) managing: tokio::sync::Mutex<()>,
     pub(super) throttle: Throttle,
     pub(super) questions: Questions,
-    /// The table of a gate whose store has none.
+    /// The table in memory, for a store that has no table.
     fallback: MemoryTable,
 }
 
@@ -135,7 +136,7 @@ impl Registry {
         spec.clients.append(&mut specs);
     }
 
-    /// Takes a place among the clients of a template, until it is dropped.
+    /// Reserves a place among the clients of a template, until the result is dropped.
     pub(super) fn place(
         &self,
         registration: &RegistrationSpec,
@@ -154,13 +155,13 @@ impl Registry {
         Ok(Place { registry: self, template: template.to_owned() })
     }
 
-    /// A thread that panicked with the lock held left the maps whole.
+    /// Locks the maps. A thread that panicked while it held the lock left them consistent.
     fn lock(&self) -> MutexGuard<'_, Clients> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A place for a client that is being registered.
+/// The reserved place of a client that is being registered.
 pub(super) struct Place<'a> {
     registry: &'a Registry,
     template: String,

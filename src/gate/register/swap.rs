@@ -1,4 +1,4 @@
-//! Swaps one client in the settings.
+//! Replaces one client in the settings.
 
 use std::sync::{Arc, PoisonError};
 
@@ -8,26 +8,26 @@ use crate::gate::spec::ClientSpec;
 use crate::oauth::client::ClientState;
 use crate::store::{Pending, StoreError};
 
-/// Where a client was changed.
+/// Which process has changed a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Changed {
-    /// By a request to this gate.
+    /// A request to this gate has changed it.
     Here,
-    /// By another process, which has ended the tokens that end with the change. To end them again would end
-    /// tokens that were issued since.
+    /// Another process has changed it, and has ended the tokens that end with the change. Ending tokens again
+    /// would also end those that were issued since.
     Elsewhere,
 }
 
 impl Gate {
-    /// Puts a registered client into the settings as the registry has it, as a reload would, or removes it
-    /// from them. A client of the configuration with the same id stays.
+    /// Updates a registered client in the settings from the registry, or removes it from the settings, as a
+    /// reload would. A client of the configuration with the same id stays.
     ///
-    /// The result is the end of the client's epoch, if its tokens end with the change.
+    /// The result completes when the client's tokens have ended, if they end with the change.
     pub(super) fn refresh_client(&self, id: &str, changed: Changed) -> Pending<'_, Result<u32, StoreError>> {
         let registry = &self.inner.registry;
         let _changing = registry.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        // Both are read under the lock, so that a reload before this call counts, and a reload after it finds
-        // the client in the registry.
+        // The settings and the registry are read under the lock. This call therefore sees the settings of an
+        // earlier reload, and a later reload finds the client in the registry.
         let before = self.inner.settings.load_full();
         let client = registry.get(id);
         let spec = client.and_then(|client| client.spec(before.registration.as_ref()?));
@@ -66,7 +66,7 @@ impl Gate {
             }
             None => None,
         };
-        // Tokens in a shared store carry what they depend on.
+        // In a shared store, each token names the registration under which it was issued.
         if let Some(lasting) = store.lasting().filter(|_| !store.is_shared()) {
             let registration = client.registration.to_bytes();
             if known.is_none_or(|known| known.registration.to_bytes() != registration) {

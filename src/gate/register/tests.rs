@@ -152,7 +152,7 @@ async fn a_client_registers_reads_replaces_and_removes_its_registration() {
     assert_eq!(token(&gate, &id, &secret).await.0, 401, "the secret before");
     let (status, access) = token(&gate, &id, &changed).await;
     assert_eq!(status, 200);
-    // The token before is good until the new one was used: the answer may have been lost.
+    // The previous token is valid until the new one is used, because the response may have been lost.
     assert_eq!(send(&gate, "GET", &path, &first, "").await.0, 200);
     assert_eq!(send(&gate, "GET", &path, &second, "").await.0, 200);
     assert_eq!(send(&gate, "GET", &path, &first, "").await.0, 401);
@@ -265,7 +265,7 @@ async fn a_reload_bounds_the_clients_that_are_registered_already() {
         gate.reload(spec(refused));
         assert_eq!(token(&gate, &id, &secret).await.0, 401);
     }
-    // What an operator removes is removed from the store, too.
+    // A client that an operator removes is also removed from the store.
     gate.reload(spec(RegistrationSpec { removed: vec![id.clone()], ..registration(vec![ci_spec.clone()]) }));
     assert!(gate.expire_registered().await.is_empty());
     assert!(gate.registered_clients().is_empty());

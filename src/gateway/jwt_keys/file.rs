@@ -21,7 +21,7 @@ use crate::state_file;
 const NAME: &str = "jwt-keys.json";
 const LOCK: &str = "jwt-keys.lock";
 const VERSION: u32 = 1;
-/// The largest file that is read: some hundred keys.
+/// The largest file that is read. It has room for more than a thousand keys.
 const MAX_SIZE: u64 = 1 << 20;
 
 /// A key in the file.
@@ -41,7 +41,7 @@ pub(crate) enum KeyFileError {
     Io(PathBuf, io::Error),
     /// Others can read it.
     ReadableByOthers(PathBuf),
-    /// It is not what a gateway has written.
+    /// Its contents are not in the form that a gateway writes.
     Damaged(PathBuf, String),
     /// A key cannot be made.
     Key(SigningKeyError),
@@ -154,7 +154,7 @@ impl KeyFile {
         Some((found.modified().ok(), found.len(), found.ino()))
     }
 
-    /// Reads the keys, in the order in which they sign. There are none if there is no file.
+    /// Reads the keys, in the order in which they sign. Returns no keys if the file does not exist.
     ///
     /// # Errors
     /// [`KeyFileError`] if the file cannot be used.
@@ -173,8 +173,8 @@ impl KeyFile {
         parse(&text).map_err(|problem| KeyFileError::Damaged(self.path.clone(), problem))
     }
 
-    /// Changes the keys, and returns them. No other process changes them meanwhile. `change` returns whether
-    /// it has changed something; the file is then replaced as a whole.
+    /// Calls `change` with the keys, and returns them. A lock keeps other processes from changing them at the
+    /// same time. If `change` returns `true`, the file is replaced as a whole.
     ///
     /// # Errors
     /// [`KeyFileError`] if the file cannot be used, or the error of `change`.
@@ -202,8 +202,8 @@ impl KeyFile {
     }
 }
 
-/// Opens a file, and neither the target of a symbolic link nor a file that has another name as well: the owner
-/// of the folder could let root give away a file of the system.
+/// Opens a file. Symbolic links and files with a second name are refused, because the owner of the folder could
+/// use them to make root give away a file of the system.
 fn open_itself(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
     let file = options.mode(0o600).custom_flags(no_follow).open(path)?;
@@ -214,7 +214,7 @@ fn open_itself(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Gives files that root has made to the owner of their folder, as whom the gateway runs.
+/// Makes the owner of the folder, who is the gateway's user, the owner of files that root has made.
 fn give_to_owner(folder: &Path, files: &[&File]) -> io::Result<()> {
     let owner = fs::metadata(folder)?;
     if !rustix::process::geteuid().is_root() || owner.uid() == 0 {

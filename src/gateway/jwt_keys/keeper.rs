@@ -15,9 +15,9 @@ use crate::gate::jwt::{KeyRing, SigningKey};
 use crate::gateway::error::StartError;
 use crate::tls::pem_file::PemFile;
 
-/// How long upstreams may keep a set of keys from files: a change of the files is seen by then.
+/// How long upstreams may cache a set of keys from files. After that time, they see a change.
 const MAX_AGE_OF_FILES: Duration = Duration::from_secs(300);
-/// The longest time for which upstreams may keep a set of keys.
+/// The longest time for which upstreams may cache a set of keys that the gateway makes.
 const MAX_AGE: Duration = Duration::from_secs(3_600);
 
 /// The keys of a running gateway.
@@ -27,7 +27,7 @@ pub(crate) struct KeyKeeper {
     kept: Mutex<Kept>,
 }
 
-/// What is known about the file.
+/// The keys of the file as they were last read.
 #[derive(Debug, Default)]
 struct Kept {
     seen: Option<Seen>,
@@ -67,8 +67,8 @@ impl KeyKeeper {
         Ok(ring.map(Arc::new))
     }
 
-    /// Does what is due: makes the next key, lets it sign when its time has come, and removes keys whose JWTs
-    /// have expired. A problem is logged, and the keys in use stay.
+    /// Makes the next key when it is due, switches to it when it begins to sign, and removes keys whose JWTs
+    /// have expired. If that fails, logs the problem and keeps the keys in use.
     pub(crate) fn tend(&self, jwt: &JwtService, gate: &Gate) {
         let Some(schedule) = schedule(jwt) else { return };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,7 +108,7 @@ impl KeyKeeper {
     }
 }
 
-/// Makes the ring of the keys at a moment. Returns `None` if there are none.
+/// Makes the ring of the keys at the time `now`. Returns `None` if there are no keys.
 fn ring(keys: &[KeptKey], schedule: &Schedule, now: u64) -> Option<KeyRing> {
     let roles = roles_of(keys, now);
     let signing = keys.iter().zip(&roles).find(|(_, role)| **role == Role::Signing)?.0;

@@ -5,10 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::file::{KeptKey, KeyFileError};
 use super::schedule::{Role, Schedule, Times, roles};
 
-/// How a person replaces the key that signs.
+/// How an operator replaces the signing key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Replacement {
-    /// The new key is published first.
+    /// The new key is published before it signs.
     Published,
     /// The new key signs at once.
     AtOnce,
@@ -16,8 +16,8 @@ pub(crate) enum Replacement {
     Only,
 }
 
-/// Does what is due to keys: the first or the next key is made, those that are over are removed, and a longer
-/// lifetime of JWTs is noted. Returns whether something has changed.
+/// Makes the first or the next key if it is due, removes keys whose JWTs have expired, and records a longer
+/// lifetime of JWTs. Returns whether something has changed.
 pub(crate) fn tend(keys: &mut Vec<KeptKey>, schedule: &Schedule, now: u64) -> Result<bool, KeyFileError> {
     let mut changed = false;
     let lifetime = schedule.lifetime.as_secs();
@@ -39,7 +39,7 @@ pub(crate) fn tend(keys: &mut Vec<KeptKey>, schedule: &Schedule, now: u64) -> Re
     Ok(changed)
 }
 
-/// Returns what each key is for.
+/// Returns the role of each key.
 pub(crate) fn roles_of(keys: &[KeptKey], now: u64) -> Vec<Role> {
     roles(&times(keys), now)
 }
@@ -53,7 +53,8 @@ pub(crate) fn unix_time() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// Replaces the key that signs. Returns `false` if a key waits already, and nothing has changed.
+/// Replaces the signing key. Returns `false` and changes nothing if the next key is published already and
+/// `how` does not say that it signs at once.
 pub(crate) fn rotate(
     keys: &mut Vec<KeptKey>,
     schedule: &Schedule,
@@ -69,7 +70,7 @@ pub(crate) fn rotate(
             keys.push(KeptKey::generate(schedule, now, signs_from)?);
         }
         (Replacement::AtOnce, None) => keys.push(KeptKey::generate(schedule, now, now)?),
-        // A key that waits may be known to others as well.
+        // Somebody else may also have the key that is published but does not sign yet, so it is not used.
         (Replacement::Only, _) => *keys = vec![KeptKey::generate(schedule, now, now)?],
     }
     Ok(true)
@@ -97,7 +98,7 @@ mod tests {
         tend(&mut keys, &schedule(), 0).unwrap();
         let longer = Schedule { lifetime: Duration::from_secs(500), ..schedule() };
         assert!(tend(&mut keys, &longer, 10).unwrap());
-        // A shorter one comes back: the JWTs that live longer are still out there.
+        // A shorter lifetime changes nothing, because JWTs with the longer lifetime are still valid.
         assert!(!tend(&mut keys, &schedule(), 20).unwrap());
         tend(&mut keys, &schedule(), 900).unwrap();
         assert_eq!(roles_of(&keys, 1_100), [Role::Retired { until: 1_560 }, Role::Signing]);

@@ -1,5 +1,5 @@
-//! Which key signs, which keys are published, and when the next one is made. It is pure: time comes in as a
-//! value.
+//! Computes which key signs, which keys are published, and when the next key is made. This module reads no
+//! clock: the time is an argument.
 
 use std::time::Duration;
 
@@ -19,14 +19,14 @@ pub(crate) struct Times {
     pub(crate) lifetime: u64,
 }
 
-/// What a key is for at a moment.
+/// The role of a key at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// It is published, and signs later.
+    /// It is published and will sign later.
     Next,
     /// It signs.
     Signing,
-    /// It does not sign any more. It is published until this moment, because its JWTs are still valid.
+    /// It does not sign any more. It is published until this moment, because some of its JWTs may be valid.
     Retired { until: u64 },
     /// All of its JWTs have expired.
     Over,
@@ -42,7 +42,7 @@ pub(crate) struct Schedule {
     pub(crate) lifetime: Duration,
 }
 
-/// Returns what each key is for. `keys` are in the order in which they sign.
+/// Returns the role of each key. `keys` are in the order in which they sign.
 pub(crate) fn roles(keys: &[Times], now: u64) -> Vec<Role> {
     // If the clock was set back to before the first key, that key signs.
     let signing = keys.iter().rposition(|key| key.signs_from <= now).unwrap_or(0);
@@ -60,7 +60,7 @@ pub(crate) fn roles(keys: &[Times], now: u64) -> Vec<Role> {
 impl Schedule {
     /// Returns when a new key would begin to sign, if it is time to make one.
     pub(crate) fn due(&self, keys: &[Times], now: u64) -> Option<u64> {
-        // Nobody knows an earlier key, so the first one need not wait.
+        // No upstream has cached a key set yet, so the first key signs at once.
         let Some(newest) = keys.last() else { return Some(now) };
         let earliest = now.saturating_add(self.publish_before.as_secs());
         if newest.signs_from > now {

@@ -1,11 +1,11 @@
-//! What an authority has put into a certificate: when it is valid, and how the authority finds it again.
+//! Reads the validity of a certificate, and the fields by which its authority identifies it.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::der::{Reader, tag};
 
-/// 2.5.29.35
+/// The object identifier 2.5.29.35 (`authorityKeyIdentifier`).
 const AUTHORITY_KEY_IDENTIFIER: [u8; 3] = [0x55, 0x1d, 0x23];
 
 /// The validity of a certificate, and what identifies it.
@@ -15,7 +15,7 @@ pub(crate) struct Issued {
     pub(crate) not_before: u64,
     /// The last second in which it is valid, since 1970.
     pub(crate) not_after: u64,
-    /// The serial number, as DER has its contents.
+    /// The contents of the serial number in DER.
     pub(crate) serial: Vec<u8>,
     /// The identifier of the authority's key, if the certificate has one (RFC 5280 §4.2.1.1).
     pub(crate) authority_key: Option<Vec<u8>>,
@@ -97,7 +97,7 @@ mod tests {
         ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         ca.key_identifier_method = rcgen::KeyIdMethod::PreSpecified(vec![1, 2, 3]);
         let ca = rcgen::Issuer::new(ca, ca_key);
-        // UTCTime ends with 2049.
+        // UTCTime cannot express years after 2049.
         for (not_before, not_after) in [(1_000_000_000, 1_800_000_000), (2_000_000_000, 2_600_000_000)] {
             let mut params = rcgen::CertificateParams::new(["a.test".to_owned()]).unwrap();
             params.not_before = (UNIX_EPOCH + Duration::from_secs(not_before)).into();

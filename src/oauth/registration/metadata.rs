@@ -1,4 +1,4 @@
-//! The metadata of a client (RFC 7591 §2): what it asks for, checked against its template.
+//! The metadata of a client (RFC 7591 §2), checked against its template.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,9 +36,9 @@ pub(crate) struct ClientMetadata {
     pub(crate) token_lifetime: Duration,
     pub(crate) audiences: Vec<String>,
     pub(crate) dpop_bound_tokens: bool,
-    /// The keys as they were sent, and as they are used.
+    /// The keys as the client sent them, and in parsed form.
     pub(crate) keys: Option<(Value, Jwks)>,
-    /// What is kept for people, by the name of its member.
+    /// The members for people, by name.
     texts: BTreeMap<String, Value>,
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct ClientMetadata {
 pub(crate) struct Update {
     pub(crate) metadata: ClientMetadata,
     pub(crate) client_id: String,
-    /// The secret that the client says it has.
+    /// The secret that the client claims to have.
     pub(crate) client_secret: Option<Secret>,
 }
 
@@ -60,8 +60,8 @@ impl ClientMetadata {
     /// demands.
     ///
     /// # Errors
-    /// The errors of §3.2.2. What a template does not allow is refused rather than replaced, so that a client
-    /// never has less than it believes.
+    /// The errors of §3.2.2. A value that the template does not allow is an error and is never replaced, so
+    /// that a client never has fewer rights than it assumes.
     pub(crate) fn read(json: &[u8], template: &Template) -> Result<Self, TokenError> {
         Self::of(&mut parse(json)?, template)
     }
@@ -139,7 +139,8 @@ impl Update {
     /// Reads a request to replace all metadata.
     ///
     /// # Errors
-    /// As [`ClientMetadata::read`]. RFC 7592 §2.2 forbids the members that only the server sets.
+    /// Fails like [`ClientMetadata::read`], and if the request has a member that only the server sets (RFC
+    /// 7592 §2.2).
     pub(crate) fn read(json: &[u8], template: &Template) -> Result<Self, TokenError> {
         let mut object = parse(json)?;
         for name in [
@@ -180,7 +181,7 @@ fn check_statement(object: &Object) -> Result<(), TokenError> {
     }
 }
 
-/// Checks what kind of client it is: one that gets tokens in its own name, without a browser.
+/// Checks the grant types: a registered client gets tokens for itself, without a browser.
 fn check_grant(object: &Object) -> Result<(), TokenError> {
     let list = |name| strings(object, name, 16, "grant_types and response_types are lists of strings");
     if let Some(grants) = list("grant_types")?

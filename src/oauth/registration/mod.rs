@@ -1,5 +1,5 @@
-//! Dynamic client registration (RFC 7591, RFC 7592): what a client may ask for, what it is answered, and the
-//! tokens with which it asks.
+//! Dynamic client registration (RFC 7591, RFC 7592): the metadata of clients, the responses, and the tokens
+//! that authorize registration.
 
 mod metadata;
 #[cfg(test)]

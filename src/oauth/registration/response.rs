@@ -1,4 +1,4 @@
-//! The answers of the registration endpoint (RFC 7591 §3.2.1, RFC 7592 §3).
+//! The responses of the registration endpoint (RFC 7591 §3.2.1, RFC 7592 §3).
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::oauth::secret::Secret;
 use crate::response;
 
-/// The part of an answer that is not the client's metadata.
+/// The members of a response that are not metadata of the client.
 pub(crate) struct Issued<'a> {
     pub(crate) client_id: &'a str,
     /// The secret, if it was made by this request. It is shown once.
@@ -43,7 +43,7 @@ pub(crate) fn registered(
     response::json(status, &body)
 }
 
-/// Makes the answer to a client that has removed itself (RFC 7592 §2.3).
+/// Makes the response to a client that has removed itself (RFC 7592 §2.3).
 pub(crate) fn removed() -> Response<Full<Bytes>> {
     let mut response = response::json_text(StatusCode::NO_CONTENT, String::new());
     response.headers_mut().remove(http::header::CONTENT_TYPE);

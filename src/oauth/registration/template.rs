@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::oauth::scope::Scopes;
 
-/// The bounds of what clients may register with an initial access token, and what they get if they ask for
-/// less.
+/// The bounds of what clients may register with an initial access token, and the defaults for members that
+/// they leave out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Template {
     pub(crate) name: String,
@@ -15,11 +15,11 @@ pub(crate) struct Template {
     pub(crate) default_scopes: Scopes,
     /// The longest lifetime of tokens.
     pub(crate) token_lifetime: Duration,
-    /// How clients may authenticate: at least one way.
+    /// The authentication methods that clients may use. There is at least one.
     pub(crate) methods: Vec<AuthMethod>,
     /// The resources that a client may request tokens for (RFC 8707).
     pub(crate) audiences: Vec<String>,
-    /// Whether all tokens are bound to a key (RFC 9449).
+    /// Whether all tokens must be bound to a key (RFC 9449).
     pub(crate) dpop_bound_tokens: bool,
     /// The most clients that are registered at the same time.
     pub(crate) max_clients: usize,

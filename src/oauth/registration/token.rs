@@ -33,7 +33,7 @@ impl TokenKind {
     }
 }
 
-/// The digest of a token of the registration endpoint. The token itself is kept nowhere.
+/// The digest of a token of the registration endpoint. The gateway does not keep the token itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct RegistrationToken([u8; 32]);
 

@@ -47,8 +47,8 @@ pub(super) fn request(der: &[u8], domain: &str) -> Option<Vec<u8>> {
     has(signed, &only_name(domain)).then(|| key.to_vec())
 }
 
-/// Verifies the certificate of a challenge: it has this name alone, and the digest in a critical acmeIdentifier extension
-/// (RFC 8737 §3).
+/// Verifies the certificate of a challenge: its only name is this one, and a critical acmeIdentifier
+/// extension has the digest (RFC 8737 §3).
 pub(super) fn challenge(der: &[u8], domain: &str, digest: &[u8]) -> Result<(), &'static str> {
     // 1.3.6.1.5.5.7.1.31, TRUE, an OCTET STRING with an OCTET STRING of 32 bytes.
     let head = [0x06, 8, 0x2b, 6, 1, 5, 5, 7, 1, 31, 1, 1, 0xff, 0x04, 34, 0x04, 32];

@@ -1,8 +1,8 @@
 //! An ACME authority for tests, written from RFC 8555, RFC 8737 and RFC 9773.
 //!
-//! It verifies what it receives: nonces, URLs and signatures of every request, the external account, that the gateway
-//! really answers the challenge, and the certificate request. A violation is answered with the problem of the RFC, and noted,
-//! so that a test can assert that there was none.
+//! The authority verifies the nonce, the URL and the signature of every request, the external account, the
+//! gateway's answer to the challenge, and the certificate request. It answers a violation with the problem
+//! document of the RFC, and records the violation, so that a test can assert that there was none.
 
 mod der;
 mod issue;
@@ -27,18 +27,18 @@ pub(crate) fn own_identity(authority: &AcmeAuthority) -> Identity {
 /// How long a test waits for the authority or the gateway on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
-/// What the authority does wrong, or only sometimes.
+/// The faults of the authority.
 #[derive(Default)]
 pub(crate) struct Faults {
     /// Connections are closed without an answer.
     pub(crate) down: bool,
-    /// So many requests are refused with badNonce.
+    /// The number of requests that are still to be refused with badNonce.
     pub(crate) bad_nonces: usize,
-    /// New orders are refused with rateLimited, and this `Retry-After`.
+    /// New orders are refused with rateLimited and this `Retry-After`.
     pub(crate) rate_limited: Option<u64>,
     /// The domains that are never validated.
     pub(crate) invalid: Vec<String>,
-    /// So many requests about an order say that it is still being processed.
+    /// The number of requests about an order that still report it as being processed.
     pub(crate) processing: usize,
 }
 
@@ -81,9 +81,9 @@ struct Shared {
     pub(super) state: Mutex<State>,
     pub(super) changed: Condvar,
     pub(super) address: SocketAddr,
-    /// Issues the certificates.
+    /// The issuer of the ordered certificates.
     pub(super) issuer: Authority,
-    /// Has issued the certificate of the directory's server.
+    /// The issuer of the certificate of the directory's server.
     pub(super) own: Authority,
 }
 
@@ -128,7 +128,7 @@ impl AcmeAuthority {
         self.0.lock().lifetime = lifetime;
     }
 
-    /// Suggests to renew each certificate at once, or in a long time.
+    /// Suggests renewing each certificate at once, or in a long time.
     pub(crate) fn suggest_renewal(&self, now: bool) {
         self.0.lock().renew_now = Some(now);
     }
@@ -138,7 +138,7 @@ impl AcmeAuthority {
         self.0.lock().external = Some((kid.to_owned(), key.to_vec()));
     }
 
-    /// Lets the domains lead to a gateway.
+    /// Makes the domains lead to a gateway.
     pub(crate) fn lead_to(&self, gateway: SocketAddr) {
         self.0.lock().gateway = Some(gateway);
         self.0.changed.notify_all();
@@ -184,7 +184,7 @@ impl AcmeAuthority {
         }
     }
 
-    /// Asserts that every request was as the RFC wants it.
+    /// Asserts that no request violated the RFC.
     #[track_caller]
     pub(crate) fn assert_no_violation(&self) {
         assert_eq!(self.0.lock().violations, [""; 0]);

@@ -12,7 +12,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
-/// The nonces and tokens have to be different, and nobody guesses them in a test.
+/// Returns a unique text. In a test, nonces and tokens need not be hard to guess.
 fn unique(kind: &str) -> String {
     format!("{kind}-{}-0123456789abcdef", crate::support::jose::unique())
 }
@@ -63,7 +63,7 @@ pub(super) fn start(state: State) -> Arc<Shared> {
     shared
 }
 
-/// Serves one request, which is what a connection of the gateway has.
+/// Serves one request: the gateway opens a connection for each.
 fn serve(shared: &Arc<Shared>, config: &Arc<ServerConfig>, stream: TcpStream) {
     if shared.lock().faults.down {
         return;
@@ -194,7 +194,7 @@ fn authenticated(shared: &Shared, request: &Message, path: &str) -> Result<(Jws,
     }
 }
 
-/// Notes a request that the RFC does not allow, and refuses it.
+/// Records a request that the RFC does not allow, and refuses it.
 fn violation(state: &mut State, what: &str) -> Answer {
     state.violations.push(what.to_owned());
     Answer::problem(400, "malformed", what)

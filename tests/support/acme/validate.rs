@@ -30,7 +30,8 @@ impl Shown {
     }
 }
 
-/// Does a handshake with a server name and protocols. Certificates are verified with `ca` (PEM), or not at all.
+/// Does a handshake with a server name and protocols. Certificates are verified with `ca` (PEM), or not at
+/// all.
 ///
 /// # Errors
 /// Returns what the server did instead: an alert, or the end of the connection.
@@ -63,8 +64,8 @@ pub(crate) fn handshake(address: SocketAddr, name: &str, ca: &str) -> Shown {
     try_handshake(address, name, &["http/1.1"], Some(ca)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// Accepts any certificate with a critical extension that other verifiers do not know. The signature of the handshake is
-/// verified.
+/// Accepts any certificate with a critical extension that other verifiers do not know. The signature of the
+/// handshake is verified.
 #[derive(Debug)]
 struct ChallengeCertificate(Arc<CryptoProvider>);
 
@@ -106,7 +107,7 @@ impl ServerCertVerifier for ChallengeCertificate {
     }
 }
 
-/// Validates the domain of an order in a thread of its own.
+/// Validates the domain of an order, in a separate thread.
 pub(super) fn begin(shared: &Arc<Shared>, order: usize) {
     let shared = Arc::clone(shared);
     thread::spawn(move || {
@@ -148,7 +149,7 @@ fn validate(gateway: SocketAddr, domain: &str, digest: &[u8]) -> Result<(), Stri
         return Err(format!("{} certificates", shown.chain.len()));
     }
     der::challenge(shown.certificate(), domain, digest)?;
-    // No data crosses such a connection: the server ends it.
+    // The server must close the connection without sending data.
     match shown.stream.read(&mut [0; 16]) {
         Ok(0) => Ok(()),
         other => Err(format!("the connection goes on: {other:?}")),

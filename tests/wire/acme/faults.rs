@@ -78,11 +78,11 @@ fn an_authority_that_limits_orders_is_left_alone_as_long_as_it_says() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs();
     let next = attempts["failures"]["a.test"]["next"].as_u64().expect("a moment");
     assert!((now + 6_900..=now + 7_200).contains(&next), "{attempts}");
-    // A restart does not forget it.
+    // The wait survives a restart.
     drop(gateway);
     setup.authority.change(|faults| faults.rate_limited = None);
     let gateway = setup.start(&setup.config(""));
-    // The sample is there once the gateway has looked what is due.
+    // The sample exists when the gateway has checked which certificates are due.
     let sample = "tollgate_acme_certificate_expiry_seconds{domain=\"a.test\"}";
     setup.authority.wait("a look", |_| Scrape::of(&gateway).keys().contains(sample));
     assert_eq!(setup.authority.orders(), 0);

@@ -1,4 +1,4 @@
-//! The first certificate, and everything that is there before and beside it.
+//! The first certificate: before it is issued, afterwards, and together with certificates in files.
 
 use super::{DAY, Setup, hello, state, wait_for, wait_for_use};
 use crate::support::acme::{handshake, try_handshake};
@@ -35,7 +35,8 @@ fn the_first_certificate_is_ordered_while_other_listeners_serve() {
     assert_eq!((shown.chain.len(), shown.protocol.as_deref()), (2, Some(&b"http/1.1"[..])));
     Conn::tls(gateway.tls(), &["http/1.1"]).request(hello()).status(200);
 
-    // The challenge is over: nothing answers the protocol any more, and no other protocol comes with it.
+    // After the challenge, a handshake with only `acme-tls/1` fails. Beside another protocol, `acme-tls/1` is
+    // ignored.
     for name in ["a.test", "b.test"] {
         assert!(try_handshake(gateway.tls(), name, &["acme-tls/1"], None).is_err());
     }
@@ -67,7 +68,7 @@ fn each_domain_has_its_certificate_and_files_are_for_all_other_names() {
     let folder = setup.folder.path();
     std::fs::write(folder.join("file.pem"), pem("CERTIFICATE", &file.certificate)).expect("file.pem");
     std::fs::write(folder.join("file.key"), pem("PRIVATE KEY", &file.key)).expect("file.key");
-    // Clients are asked for certificates, and the authority must not be.
+    // The gateway requests certificates from clients, but must not request one from the authority.
     std::fs::write(folder.join("clients.pem"), &Authority::new().1).expect("clients.pem");
     let config = setup.config_for("domains = [\"a.test\", \"b.test\"]", "").table(&format!(
         "[server.tls]\ncertificate = {:?}\nkey = {:?}\nclient_ca = {:?}",

@@ -70,7 +70,7 @@ fn the_keys_outlive_a_restart_and_only_the_gateway_can_read_them() {
 fn keys_that_others_can_read_or_that_were_changed_stop_the_start_and_no_running_gateway() {
     let state = tempfile::tempdir().expect("a folder");
     let upstream = Upstream::start();
-    // Without a journal, which only one gateway can have.
+    // There is no journal here, because only one gateway can use one.
     let config =
         routes(Config::standard(upstream.address()).server(&format!("state_dir = {:?}", state.path())))
             .table("[store]\nkind = \"memory\"");
@@ -81,7 +81,7 @@ fn keys_that_others_can_read_or_that_were_changed_stop_the_start_and_no_running_
     let text = fs::read_to_string(&file).expect("the keys");
     fs::write(&file, text.replacen("\"pkcs8\": \"MI", "\"pkcs8\": \"MJ", 1)).expect("the keys");
     fixture.gateway.wait_for("is not as the gateway has written it");
-    // The gateway goes on with the keys that it has.
+    // The gateway keeps the keys that it has.
     fixture.raw(get("/jwt?m=on.", &[&fixture.bearer("server", "read")])).status(200);
     assert!(jwks::verify(&received(&fixture, "m=on."), &keys).is_some());
     let refused = |expected: &str| {
@@ -122,7 +122,7 @@ fn configured_files_sign_and_a_reload_replaces_them() {
     let other = fixture.bearer("server", "read write");
     fixture.raw(get("/jwt?m=two.", &[&other])).status(200);
     assert_eq!(verified(&fixture, &received(&fixture, "m=two.")).header["alg"], "EdDSA");
-    // The first key is taken back: none of its JWTs is sent any more.
+    // After the first key is removed, the gateway sends none of its JWTs.
     fixture.gateway.reload(&config(&[&two]));
     fixture.raw(get("/jwt?m=three.", &[&bearer])).status(200);
     assert_eq!(verified(&fixture, &received(&fixture, "m=three.")).header["alg"], "EdDSA");

@@ -1,5 +1,5 @@
-//! Routes with `forward_token = "jwt"`: what the upstream gets in place of the token, by bytes, and the keys
-//! that verify it.
+//! Routes with `forward_token = "jwt"`: the bytes that the upstream gets in place of the token, and the keys
+//! that verify them.
 
 mod keys;
 mod rotation;
@@ -112,7 +112,7 @@ fn a_refused_request_has_no_jwt_and_neither_has_a_public_route() {
     let jwt = received(&fixture, "m=good.");
     fixture.raw(post_form(REVOKE, &[], format!("{}&token={token}", credentials("server")))).status(200);
     fixture.raw(get("/jwt?m=revoked.", &[&bearer])).bearer_error(401, Some("invalid_token"));
-    // A JWT of the gateway is no token of the gateway.
+    // The gateway does not accept its own JWT as a token.
     let with_jwt = format!("Authorization: Bearer {jwt}");
     fixture.raw(get("/jwt?m=replayed.", &[&with_jwt])).status_in(&[400, 401]);
     let write = fixture.bearer("server", "write");

@@ -186,7 +186,7 @@ fn the_keys_pass_to_the_process_of_an_upgrade() {
     assert_eq!(jwks::fetch(fixture.address()), before);
     fixture.raw(get("/jwt", &[&bearer])).status(200);
     assert_eq!(verifier.kids(), 1);
-    // The new process looks after the keys.
+    // The new process rotates the keys.
     assert!(run(fixture.gateway.dir(), &["keys", "rotate", "--now"]).code == Some(0));
     wait_until("the new key is published", || jwks::fetch(fixture.address()) != before);
     fixture.raw(get("/jwt", &[&fixture.bearer("server", "read")])).status(200);

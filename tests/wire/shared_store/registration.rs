@@ -41,7 +41,7 @@ fn a_client_that_registers_at_one_gateway_is_known_to_all_at_once_and_so_is_its_
     let store = format!("url = \"redis://127.0.0.1:{}\"{table}", engine.port());
     let gateways = Gateways::start(&[&store, &store]);
     let register = |at| send(&gateways, at, "POST", REGISTER, TOKEN_TEXT, "{}");
-    // The first use of the client, and of its token, at the other gateway come before that has read anything.
+    // A token of a new client, and then another new client, are used at the other gateway at once.
     let client = register(0).status(201).json();
     let access = token_of(&by_basic(&gateways, 0, &client));
     gateways.uses(1, &access).status(200);
@@ -49,17 +49,17 @@ fn a_client_that_registers_at_one_gateway_is_known_to_all_at_once_and_so_is_its_
     by_basic(&gateways, 1, &other).status(200);
     register(1).status(401).has("www-authenticate", BEARER);
 
-    // The registration is managed at any of them.
+    // Every gateway can manage the registration.
     let path = format!("{REGISTER}/{}", text(&client, "client_id"));
     let manage = text(&client, "registration_access_token");
     let update = json!({ "client_id": text(&client, "client_id"), "scope": "read" }).to_string();
     let updated = send(&gateways, 1, "PUT", &path, &manage, &update).status(200).json();
     let manage = text(&updated, "registration_access_token");
     send(&gateways, 1, "DELETE", &path, &manage, "").status(204);
-    // Its tokens have ended everywhere when the answer is there.
+    // When the response arrives, its tokens have ended at all gateways.
     gateways.all_answer(&access, 401);
     by_basic(&gateways, 1, &updated).oauth_error(401, "invalid_client");
-    // A third gateway starts with what the engine has.
+    // A third gateway reads the clients in the engine when it starts.
     let mut gateways = gateways;
     gateways.add(&store);
     by_basic(&gateways, 2, &other).status(200);
