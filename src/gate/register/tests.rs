@@ -167,6 +167,26 @@ async fn a_client_registers_reads_replaces_and_removes_its_registration() {
 }
 
 #[tokio::test]
+async fn the_previous_registration_token_is_valid_for_ten_minutes() {
+    let (ci, ci_spec) = initial("ci", None, None);
+    let (gate, clock) = gate(registration(vec![ci_spec]));
+    let (_, client) = register(&gate, &ci, post("read")).await;
+    let (id, first) = (text(&client, "client_id"), text(&client, "registration_access_token"));
+    let path = format!("{ENDPOINT}/{id}");
+    let mut update = post("read");
+    update["client_id"] = json!(id);
+    let (status, updated) = send(&gate, "PUT", &path, &first, &update.to_string()).await;
+    assert_eq!(status, 200, "{updated}");
+    clock.advance(Duration::from_secs(599));
+    assert_eq!(send(&gate, "GET", &path, &first, "").await.0, 200);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(send(&gate, "GET", &path, &first, "").await.0, 401);
+    assert_eq!(send(&gate, "PUT", &path, &first, &update.to_string()).await.0, 401);
+    let second = text(&updated, "registration_access_token");
+    assert_eq!(send(&gate, "GET", &path, &second, "").await.0, 200);
+}
+
+#[tokio::test]
 async fn the_tokens_of_others_and_those_for_something_else_are_refused() {
     let (ci, ci_spec) = initial("ci", None, None);
     let (old, old_spec) = initial("expired", None, Some(NOW));

@@ -278,6 +278,26 @@ mod tests {
     }
 
     #[test]
+    fn links_in_the_folder_are_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = folder.path().join("of another program");
+        fs::write(&other, "text").unwrap();
+        let file = KeyFile::in_folder(folder.path());
+        let links: [fn(&Path, &Path) -> io::Result<()>; 2] = [
+            |target, link| std::os::unix::fs::symlink(target, link),
+            |target, link| fs::hard_link(target, link),
+        ];
+        for link in links {
+            link(&other, &folder.path().join(LOCK)).unwrap();
+            let error = file.update(|keys| tend(keys, &schedule(), 0)).unwrap_err();
+            assert!(matches!(error, KeyFileError::Io(..)), "{error}");
+            assert_eq!((fs::read_to_string(&other).unwrap(), file.look()), ("text".to_owned(), None));
+            fs::remove_file(folder.path().join(LOCK)).unwrap();
+        }
+        file.update(|keys| tend(keys, &schedule(), 0)).unwrap();
+    }
+
+    #[test]
     fn a_file_that_others_can_read_and_one_that_was_changed_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = KeyFile::in_folder(folder.path());
