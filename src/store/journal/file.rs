@@ -21,6 +21,11 @@ use crate::store::journal::own_rows::OwnRows;
 use crate::store::journal::ownership;
 use crate::store::journal::usage;
 
+/// How long a lock of another process is waited for. A process that was just killed may still be ending, and a
+/// process that another thread is starting has the descriptors of this one until it runs its program.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+/// How often the lock is tried meanwhile.
+const LOCK_EVERY: Duration = Duration::from_millis(5);
 /// The name of the file in its folder. SQLite adds `-wal` and `-shm`.
 pub(super) const NAME: &str = "journal.db";
 /// The name of the file that is locked while a gateway has the journal open.
@@ -67,6 +72,19 @@ pub(super) struct JournalFile {
     own: Arc<OwnRows>,
 }
 
+/// Locks a file for this process alone.
+fn lock_alone(file: &File) -> rustix::io::Result<()> {
+    let begin = std::time::Instant::now();
+    loop {
+        match rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) if begin.elapsed() < LOCK_PATIENCE => {
+                std::thread::sleep(LOCK_EVERY);
+            }
+            done => return done,
+        }
+    }
+}
+
 impl JournalFile {
     /// Opens the file in a folder. Creates both, readable for this user only, if they do not exist. `lock` is
     /// the lock of a process that has the file open and shares it.
@@ -95,7 +113,7 @@ impl JournalFile {
             }
             None => {
                 let lock = create(&lock_path)?;
-                match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+                match lock_alone(&lock) {
                     Ok(()) => lock,
                     Err(rustix::io::Errno::WOULDBLOCK) => return Err(JournalError::InUse(path)),
                     Err(error) => return Err(unusable(&lock_path, error.into())),
