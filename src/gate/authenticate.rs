@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::gate::client_secret::ClientSecret;
 use crate::gate::hashing::Candidate;
-use crate::gate::instance::Gate;
+use crate::gate::instance::{Gate, RETRY_WHEN_BUSY};
 use crate::gate::origin::Origin;
 use crate::gate::secret_digest::is_same;
 use crate::gate::settings::{Client, Settings};
@@ -18,9 +18,6 @@ use crate::gate::throttle::{Attempt, network};
 use crate::oauth::client_auth::{ClientAuth, SecretMethod};
 use crate::oauth::secret::Secret;
 use crate::oauth::token_error::TokenError;
-
-/// `Retry-After` of a refusal because all hashing threads are busy.
-const RETRY_WHEN_BUSY: Duration = Duration::from_secs(1);
 
 impl Gate {
     /// Verifies the client authentication of a request.

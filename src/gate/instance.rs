@@ -31,6 +31,8 @@ use crate::store::TokenStore;
 
 /// `Retry-After` of a refusal because a limit is reached or the store cannot answer.
 pub(super) const RETRY_WHEN_FULL: Duration = Duration::from_secs(5);
+/// `Retry-After` of a refusal because all hashing threads are busy.
+pub(super) const RETRY_WHEN_BUSY: Duration = Duration::from_secs(1);
 
 /// Issues access tokens and checks them.
 ///

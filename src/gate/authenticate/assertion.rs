@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::RETRY_WHEN_BUSY;
-use crate::gate::instance::{Gate, RETRY_WHEN_FULL};
+use crate::gate::instance::{Gate, RETRY_WHEN_BUSY, RETRY_WHEN_FULL};
 use crate::gate::origin::Origin;
 use crate::gate::settings::{Client, Settings};
 use crate::gate::throttle::network;

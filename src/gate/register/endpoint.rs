@@ -10,7 +10,7 @@ use http::{Method, Response, StatusCode, request};
 use http_body_util::Full;
 
 use crate::gate::endpoint::{EndpointOutcome, FormBody, Success};
-use crate::gate::instance::{Gate, RETRY_WHEN_FULL};
+use crate::gate::instance::{Gate, RETRY_WHEN_BUSY, RETRY_WHEN_FULL};
 use crate::gate::origin::Origin;
 use crate::gate::register::record::Registered;
 use crate::gate::register::registry::uses_key;
@@ -29,9 +29,6 @@ use crate::oauth::registration::{
 use crate::oauth::secret::Secret;
 use crate::oauth::token_error::TokenError;
 use crate::store::{client_key, number};
-
-/// `Retry-After` of a refusal because all hashing threads are busy.
-const RETRY_WHEN_BUSY: Duration = Duration::from_secs(1);
 
 impl Gate {
     /// Answers a request to the registration endpoint or to a path below it.

@@ -1,7 +1,6 @@
 //! The client configuration endpoint: a client reads, replaces and removes its registration (RFC 7592 §2).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Response, StatusCode, request};
@@ -9,7 +8,7 @@ use http_body_util::Full;
 
 use crate::gate::endpoint::{EndpointOutcome, FormBody, Success};
 use crate::gate::hashing::Candidate;
-use crate::gate::instance::{Gate, RETRY_WHEN_FULL};
+use crate::gate::instance::{Gate, RETRY_WHEN_BUSY, RETRY_WHEN_FULL};
 use crate::gate::origin::Origin;
 use crate::gate::register::endpoint::{answer, json_body, presented, template_of};
 use crate::gate::register::record::Registered;
@@ -22,8 +21,6 @@ use crate::oauth::secret::Secret;
 use crate::oauth::token_error::TokenError;
 use crate::store::client_key;
 
-/// `Retry-After` of a refusal because all hashing threads are busy.
-const RETRY_WHEN_BUSY: Duration = Duration::from_secs(1);
 const UNAVAILABLE: TokenError = TokenError::Unavailable(RETRY_WHEN_FULL);
 
 impl Gate {

@@ -21,11 +21,12 @@ use crate::store::journal::own_rows::OwnRows;
 use crate::store::journal::ownership;
 use crate::store::journal::usage;
 
-/// How long a lock of another process is waited for. A process that was just killed may still be ending, and a
-/// process that another thread is starting has the descriptors of this one until it runs its program.
-const LOCK_PATIENCE: Duration = Duration::from_secs(1);
-/// How often the lock is tried meanwhile.
-const LOCK_EVERY: Duration = Duration::from_millis(5);
+/// How often a lock that another process holds is tried, about a second in all. A process that was just killed
+/// may still be ending, and a process that another thread is starting has the descriptors of this one until it
+/// runs its program.
+const LOCK_TRIES: u32 = 200;
+/// The time between two tries.
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 /// The name of the file in its folder. SQLite adds `-wal` and `-shm`.
 pub(super) const NAME: &str = "journal.db";
 /// The name of the file that is locked while a gateway has the journal open.
@@ -74,15 +75,14 @@ pub(super) struct JournalFile {
 
 /// Locks a file for this process alone.
 fn lock_alone(file: &File) -> rustix::io::Result<()> {
-    let begin = std::time::Instant::now();
-    loop {
-        match rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Err(rustix::io::Errno::WOULDBLOCK) if begin.elapsed() < LOCK_PATIENCE => {
-                std::thread::sleep(LOCK_EVERY);
-            }
+    let lock = || rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
+    for _ in 1..LOCK_TRIES {
+        match lock() {
+            Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(LOCK_PAUSE),
             done => return done,
         }
     }
+    lock()
 }
 
 impl JournalFile {
