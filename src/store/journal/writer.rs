@@ -182,7 +182,8 @@ pub(super) fn run(shared: &Shared, mut file: JournalFile, syncer: Syncer, clocks
     // The changes that could not be written yet. They are tried again with the next batch, and none is
     // dropped.
     let mut unwritten = Batch::default();
-    let (mut last_tick, mut ticks, mut unsynced) = (clocks.now().boot, 0_u32, false);
+    // The journal is compacted soon: much may have expired while no gateway was running.
+    let (mut last_tick, mut ticks, mut unsynced) = (clocks.now().boot, COMPACT_EVERY, false);
     loop {
         let Queue { batch, waiting, unwritten: waiting_for_write, stop, closed: _ } =
             shared.take(if shared.is_failing() { RETRY } else { TICK });
