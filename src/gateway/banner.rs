@@ -26,22 +26,10 @@ pub(super) fn banner(
     metrics: Option<&MetricsListener>,
     console: Option<&Console>,
 ) -> io::Result<()> {
-    match config.server.access_log {
-        AccessLog::Stdout => write_to(&mut io::stderr().lock(), config, bound, demo, metrics, console),
-        AccessLog::Off | AccessLog::File(_) => {
-            write_to(&mut io::stdout().lock(), config, bound, demo, metrics, console)
-        }
-    }
-}
-
-fn write_to(
-    out: &mut impl io::Write,
-    config: &Config,
-    bound: &Bound,
-    demo: Option<&Demo>,
-    metrics: Option<&MetricsListener>,
-    console: Option<&Console>,
-) -> io::Result<()> {
+    let out: &mut dyn io::Write = match config.server.access_log {
+        AccessLog::Stdout => &mut io::stderr().lock(),
+        AccessLog::Off | AccessLog::File(_) => &mut io::stdout().lock(),
+    };
     writeln!(out, "Protects:")?;
     if config.routes.is_empty() {
         writeln!(out, "  nothing yet: there are no [[routes]] in {}", config.file.display())?;
@@ -83,7 +71,7 @@ fn write_to(
 }
 
 /// Prints which certificates the gateway orders, and which of them it has.
-fn certificates(out: &mut impl io::Write, acme: &Acme, state_dir: &Path) -> io::Result<()> {
+fn certificates(out: &mut dyn io::Write, acme: &Acme, state_dir: &Path) -> io::Result<()> {
     writeln!(out, "tollgate: certificates from {}", acme.directory)?;
     for (domain, stored) in stored(acme, state_dir) {
         match stored.ok().flatten() {
@@ -95,7 +83,7 @@ fn certificates(out: &mut impl io::Write, acme: &Acme, state_dir: &Path) -> io::
 }
 
 /// Prints commands to try: the tutorial's, or those of the first client that can get tokens.
-fn try_it(out: &mut impl io::Write, config: &Config, bound: &Bound) -> io::Result<()> {
+fn try_it(out: &mut dyn io::Write, config: &Config, bound: &Bound) -> io::Result<()> {
     let serving = config.server.first_serving().and_then(|(index, _)| bound.listeners().get(index));
     let Some(listener) = serving else { return Ok(()) };
     let scheme = if listener.spec.tls { "https" } else { "http" };
