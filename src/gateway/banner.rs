@@ -65,19 +65,29 @@ pub(super) fn banner(
         console.write_to(out)?;
     }
     if let Some(acme) = config.server.tls.certificate.acme() {
-        certificates(out, acme, &config.server.state_dir)?;
+        let in_files =
+            matches!(&config.server.tls.certificate, ServerCertificate::Acme(_, files) if !files.is_empty());
+        certificates(out, acme, &config.server.state_dir, in_files)?;
     }
     out.flush()
 }
 
-/// Prints which certificates the gateway orders, and which of them it has.
-fn certificates(out: &mut dyn io::Write, acme: &Acme, state_dir: &Path) -> io::Result<()> {
+/// Prints which certificates the gateway orders, and which of them it has. `in_files` is whether it has other
+/// certificates, too.
+fn certificates(out: &mut dyn io::Write, acme: &Acme, state_dir: &Path, in_files: bool) -> io::Result<()> {
     writeln!(out, "tollgate: certificates from {}", acme.directory)?;
+    let mut has_one = in_files;
     for (domain, stored) in stored(acme, state_dir) {
         match stored.ok().flatten() {
-            Some(issued) => writeln!(out, "  {domain}: valid until {}", utc::from_unix(issued.not_after))?,
+            Some(issued) => {
+                has_one = true;
+                writeln!(out, "  {domain}: valid until {}", utc::from_unix(issued.not_after))?;
+            }
             None => writeln!(out, "  {domain}: none yet; it is ordered now")?,
         }
+    }
+    if !has_one {
+        writeln!(out, "  a self-signed certificate is served until the first one is issued")?;
     }
     Ok(())
 }

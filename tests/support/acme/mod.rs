@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-pub(crate) use validate::{handshake, try_handshake};
+pub(crate) use validate::{Shown, handshake, try_handshake};
 
 /// Returns a certificate for `localhost` that the directory's authority has issued.
 pub(crate) fn own_identity(authority: &AcmeAuthority) -> Identity {
