@@ -47,10 +47,9 @@ fn an_idle_connection_outlives_the_header_timeout_but_not_the_idle_timeout() {
     let mut client = server.connect();
     client.write_all(request).unwrap();
     read_answer(&mut client);
-    let start = Instant::now();
     client.write_all(b"GET").unwrap();
+    // The idle timeout would close it without a word.
     assert!(read_to_end(&mut client).starts_with("HTTP/1.1 408"));
-    assert!(start.elapsed() < Duration::from_millis(850));
 }
 
 #[test]
