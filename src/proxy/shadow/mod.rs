@@ -2,4 +2,4 @@
 //! the verdict.
 
 pub(crate) mod access;
-pub(super) mod judge;
+pub(super) mod waive;

@@ -1,12 +1,12 @@
-//! Judges the token of a request on a route in shadow mode.
+//! Waives the verdict about the token of a request, on a route in shadow mode.
 
 use super::access::{Judged, ShadowAccess};
 use crate::gate::Gate;
 use crate::gate::question::Undecided;
-use crate::headers::{CredentialsIn, CredentialsOf, RequestView};
+use crate::headers::RequestView;
 use crate::oauth::decide::{self, Identity, Lease};
-use crate::oauth::denial::Denial;
-use crate::oauth::evidence::{Evidence, Target};
+use crate::oauth::evidence::Target;
+use crate::proxy::authorize::judge::judge;
 use crate::proxy::observer::RequestObserver;
 use crate::proxy::request_context::RequestContext;
 use crate::proxy::rules::Rules;
@@ -26,22 +26,14 @@ pub(in crate::proxy) fn lease<V: RequestView>(
     observer: &mut impl RequestObserver,
     identity: &mut Identity,
 ) -> Result<Lease, Undecided> {
-    let RequestContext { request, client, answers, .. } = *context;
-    let evidence = Evidence { certificate: client.verified_certificate(), target: Some(target) };
-    let (demand, jwt_for) = (&shadow.demand, shadow.jwt_for.as_ref());
-    let judged = match &shadow.header {
-        None => gate.lease_in_shadow(&CredentialsOf(request), demand, &evidence, identity, answers, jwt_for),
-        Some(header) => {
-            let credentials = CredentialsIn::new(request, header);
-            gate.lease_in_shadow(&credentials, demand, &evidence, identity, answers, jwt_for)
-        }
-    };
-    let (lease, denial) = match judged {
-        Ok((lease, None)) => (lease, None),
-        Ok((_, Some(denial))) => refused(denial),
+    let RequestContext { request, client, .. } = *context;
+    let (lease, denial) = match judge(gate, &shadow.token, context, target, identity) {
+        Ok(lease) => (lease, None),
         Err(Undecided::Denied(denial)) => {
-            identity.clear();
-            refused(denial)
+            if !denial.is_about_valid_token() {
+                identity.clear();
+            }
+            (decide::shadow(&denial), Some(denial))
         }
         Err(ask @ Undecided::Ask(_)) => return Err(ask),
     };
@@ -57,8 +49,4 @@ pub(in crate::proxy) fn lease<V: RequestView>(
         now: gate.clock().unix_time(),
     });
     Ok(lease)
-}
-
-fn refused(denial: Denial) -> (Lease, Option<Denial>) {
-    (decide::shadow(&denial), Some(denial))
 }
