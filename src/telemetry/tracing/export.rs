@@ -60,7 +60,8 @@ struct Counts {
 impl Exporter {
     /// Starts the thread.
     pub(super) fn start(collector: &Collector) -> io::Result<Self> {
-        let bounds = Bounds { time: TIMEOUT, body: MOST_ANSWER, plain_http: PlainHttp::Allowed };
+        let bounds =
+            Bounds { time: TIMEOUT, body: MOST_ANSWER, plain_http: PlainHttp::Allowed, accepts: |_| true };
         let client = Client::new(&Trust::default(), bounds).map_err(io::Error::other)?;
         let headers = collector.authorization.iter();
         let headers: HashMap<String, String> =
