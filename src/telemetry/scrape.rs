@@ -32,7 +32,7 @@ pub(crate) struct Gauges {
     pub(crate) tokens_live: u64,
     /// The number of tokens in the store, live or not.
     pub(crate) tokens_kept: u64,
-    /// Whether the store can keep what it promises.
+    /// Whether the store can keep its promises, such as durability.
     pub(crate) store_healthy: bool,
     /// What a store that several gateways share reports about itself.
     pub(crate) shared_store: Option<SharedStoreStatus>,

@@ -11,8 +11,8 @@ use crate::proxy::observer::RequestObserver;
 use crate::proxy::request_context::RequestContext;
 use crate::proxy::rules::Rules;
 
-/// Judges the token of a request as on an enforced route, and leases whatever the verdict. `identity` is that
-/// of a valid token, even if the token lacks a scope.
+/// Judges the token of a request as on an enforced route, and makes a lease whether or not the token is good
+/// enough. `identity` is that of a valid token, even if the token lacks a scope.
 ///
 /// # Errors
 /// Only a question for the store. Without an answer, the request passes.
