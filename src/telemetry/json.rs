@@ -51,11 +51,23 @@ pub(super) fn number(out: &mut Vec<u8>, beginning: &[u8], number: u64) {
 
 #[inline(never)]
 fn long_number(out: &mut Vec<u8>, mut number: u64) {
+    let digit = |value: u64| b'0' + (value % 10) as u8;
+    let at = |place: u64| digit(number / place);
+    // Nearly all numbers of a line are short: statuses, ports, sizes and durations.
+    match number {
+        0..100 => return out.extend_from_slice(&[at(10), at(1)]),
+        100..1_000 => return out.extend_from_slice(&[at(100), at(10), at(1)]),
+        1_000..10_000 => return out.extend_from_slice(&[at(1_000), at(100), at(10), at(1)]),
+        10_000..100_000 => {
+            return out.extend_from_slice(&[at(10_000), at(1_000), at(100), at(10), at(1)]);
+        }
+        _ => {}
+    }
     // u64::MAX has 20 digits.
     let mut digits = [b'0'; 20];
     let mut length = 0;
-    for digit in digits.iter_mut().rev() {
-        *digit += (number % 10) as u8;
+    for place in digits.iter_mut().rev() {
+        *place = digit(number);
         number /= 10;
         length += 1;
         if number == 0 {
@@ -148,35 +160,40 @@ pub(super) fn without_tokens(text: &str) -> String {
 
 /// Returns whether a text needs no escaping, like nearly all: visible ASCII without a quote, a backslash or a
 /// token.
-#[inline(never)]
+#[inline]
 fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let (words, rest) = bytes.as_chunks();
-    let last = match bytes.last_chunk() {
-        // The last eight bytes: some of them are looked at twice.
-        Some(last) => *last,
-        None => {
-            let mut last = [b' '; 8];
-            for (to, from) in last.iter_mut().zip(rest) {
-                *to = *from;
-            }
-            last
+    let marks = match (bytes.first_chunk(), bytes.last_chunk()) {
+        // Two words, which have some bytes twice.
+        (Some(first), Some(last)) if bytes.len() <= 16 => marks(*first) | marks(*last),
+        (Some(_), Some(last)) => {
+            bytes.as_chunks().0.iter().fold(marks(*last), |all, word| all | marks(*word))
         }
+        _ => marks(padded(bytes)),
     };
-    words.iter().all(is_plain_word)
-        && is_plain_word(&last)
-        && (bytes.len() < TOKEN.len() + TOKEN_LENGTH || !text.contains(TOKEN))
+    marks == 0 && (bytes.len() < TOKEN.len() + TOKEN_LENGTH || !text.contains(TOKEN))
 }
 
-/// Does the same for eight bytes at once. Without its high bit, no byte borrows from the next one.
-fn is_plain_word(word: &[u8; 8]) -> bool {
+/// Sets the high bit of each byte that needs escaping. Without its high bit, no byte borrows from the next one.
+#[inline]
+fn marks(word: [u8; 8]) -> u64 {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES * 0x80;
-    let word = u64::from_le_bytes(*word);
+    let word = u64::from_le_bytes(word);
     let ascii = word & !HIGH;
     let equals = |byte: u8| HIGH - (ascii ^ (ONES * u64::from(byte)));
     let visible = (ascii | HIGH) - ONES * 0x20;
-    (word | !visible | equals(b'"') | equals(b'\\') | equals(0x7f)) & HIGH == 0
+    (word | !visible | equals(b'"') | equals(b'\\') | equals(0x7f)) & HIGH
+}
+
+/// Returns a word with at most seven bytes, some of them twice, and spaces.
+#[inline]
+fn padded(bytes: &[u8]) -> [u8; 8] {
+    let at = |place: usize| bytes.get(place).copied().unwrap_or(b' ');
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some([a, b, c, d]), Some([e, f, g, h])) => [*a, *b, *c, *d, *e, *f, *g, *h],
+        _ => [at(0), at(1), at(2), b' ', b' ', b' ', b' ', b' '],
+    }
 }
 
 fn is_base64url(byte: u8) -> bool {
@@ -212,11 +229,14 @@ mod tests {
     #[test]
     fn every_byte_that_needs_escaping_is_seen_at_every_place() {
         for byte in 0..=0x7f_u8 {
-            for place in 0..17 {
-                let mut bytes = [b'a'; 17];
+            for place in 0..35 {
+                let mut bytes = [b'a'; 35];
                 bytes[place] = byte;
                 let plain = matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-                assert_eq!(is_plain(std::str::from_utf8(&bytes).unwrap()), plain, "{byte:#x} at {place}");
+                let text = std::str::from_utf8(&bytes).unwrap();
+                for length in place + 1..=bytes.len() {
+                    assert_eq!(is_plain(&text[..length]), plain, "{byte:#x} at {place} of {length}");
+                }
             }
         }
         assert!(!is_plain("é") && !is_plain("aaaaaaaé") && is_plain(""));
