@@ -5,11 +5,14 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::judge::{Finding, Judged, JudgedSuite};
+use super::message::Protocol;
 
 /// The result of a self-test.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) origin: String,
+    /// The protocols of the requests.
+    pub(crate) protocols: Vec<Protocol>,
     /// The number of requests.
     pub(crate) requests: usize,
     pub(crate) suites: Vec<JudgedSuite>,
@@ -94,16 +97,18 @@ impl Report {
 
     fn summary(&self) -> String {
         let Self { origin, requests, .. } = self;
+        let protocols: Vec<&str> = self.protocols.iter().map(|protocol| protocol.name()).collect();
+        let over = protocols.join(" and ");
         let (passed, differing) = (self.passed(), self.differing());
         match (passed, differing) {
-            (0, 0) => format!("{origin}: {requests} requests, and nothing passed that must not."),
+            (0, 0) => format!("{origin}: {requests} requests over {over}, and nothing passed that must not."),
             (0, _) => format!(
-                "{origin}: {differing} of {requests} requests were refused that must pass: the gateway has another \
-                 configuration."
+                "{origin}: {differing} of {requests} requests over {over} were refused that must pass: the gateway has \
+                 another configuration."
             ),
             _ => format!(
-                "{origin}: {passed} of {requests} requests passed that must not. `tollgate explain` says what the \
-                 configuration makes of them; the running gateway may have another one."
+                "{origin}: {passed} of {requests} requests over {over} passed that must not. `tollgate explain` says what \
+                 the configuration makes of them; the running gateway may have another one."
             ),
         }
     }
@@ -113,6 +118,7 @@ impl Report {
         let suites: Vec<Value> = self.suites.iter().map(suite_json).collect();
         json!({
             "url": self.origin,
+            "protocols": self.protocols.iter().map(|protocol| protocol.name()).collect::<Vec<_>>(),
             "requests": self.requests,
             "passed": self.passed(),
             "differing": self.differing(),
@@ -151,6 +157,7 @@ fn suite_json(suite: &JudgedSuite) -> Value {
             json!({
                 "attack": case.attack.name(),
                 "what": case.what,
+                "protocol": case.protocol.name(),
                 "request": case.request,
                 "result": result,
                 "reason": reason,
@@ -181,7 +188,7 @@ fn suite_junit(suite: &JudgedSuite, text: &mut String) {
         suite.skipped.len() + unseen
     );
     for case in &suite.cases {
-        let what = xml(&format!("{}: {}", case.attack.name(), case.what));
+        let what = xml(&format!("{}: {} ({})", case.attack.name(), case.what, case.protocol.name()));
         let _ = write!(text, "    <testcase classname=\"{name}\" name=\"{what}\"");
         match &case.finding {
             Finding::Held => text.push_str("/>\n"),
