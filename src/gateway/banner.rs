@@ -26,22 +26,10 @@ pub(super) fn banner(
     metrics: Option<&MetricsListener>,
     console: Option<&Console>,
 ) -> io::Result<()> {
-    match config.server.access_log {
-        AccessLog::Stdout => write_to(&mut io::stderr().lock(), config, bound, demo, metrics, console),
-        AccessLog::Off | AccessLog::File(_) => {
-            write_to(&mut io::stdout().lock(), config, bound, demo, metrics, console)
-        }
-    }
-}
-
-fn write_to(
-    out: &mut impl io::Write,
-    config: &Config,
-    bound: &Bound,
-    demo: Option<&Demo>,
-    metrics: Option<&MetricsListener>,
-    console: Option<&Console>,
-) -> io::Result<()> {
+    let out: &mut dyn io::Write = match config.server.access_log {
+        AccessLog::Stdout => &mut io::stderr().lock(),
+        AccessLog::Off | AccessLog::File(_) => &mut io::stdout().lock(),
+    };
     writeln!(out, "Protects:")?;
     if config.routes.is_empty() {
         writeln!(out, "  nothing yet: there are no [[routes]] in {}", config.file.display())?;
@@ -86,7 +74,7 @@ fn write_to(
 
 /// Prints which certificates the gateway orders, and which of them it has. `in_files` is whether it has other
 /// certificates, too.
-fn certificates(out: &mut impl io::Write, acme: &Acme, state_dir: &Path, in_files: bool) -> io::Result<()> {
+fn certificates(out: &mut dyn io::Write, acme: &Acme, state_dir: &Path, in_files: bool) -> io::Result<()> {
     writeln!(out, "tollgate: certificates from {}", acme.directory)?;
     let mut has_one = in_files;
     for (domain, stored) in stored(acme, state_dir) {
@@ -105,7 +93,7 @@ fn certificates(out: &mut impl io::Write, acme: &Acme, state_dir: &Path, in_file
 }
 
 /// Prints commands to try: the tutorial's, or those of the first client that can get tokens.
-fn try_it(out: &mut impl io::Write, config: &Config, bound: &Bound) -> io::Result<()> {
+fn try_it(out: &mut dyn io::Write, config: &Config, bound: &Bound) -> io::Result<()> {
     let serving = config.server.first_serving().and_then(|(index, _)| bound.listeners().get(index));
     let Some(listener) = serving else { return Ok(()) };
     let scheme = if listener.spec.tls { "https" } else { "http" };

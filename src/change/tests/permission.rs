@@ -1,6 +1,6 @@
 //! What only an owner may commit: a table.
 
-use super::control::TEXT;
+use super::desk::TEXT;
 use super::*;
 use crate::change::permission::{OwnerOnly, owner_only};
 use crate::change::texts::Texts;

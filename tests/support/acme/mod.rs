@@ -110,12 +110,12 @@ impl AcmeAuthority {
 
     /// Returns the authority of the directory's server, in PEM.
     pub(crate) fn own_ca(&self) -> &str {
-        &self.0.own.1
+        &self.0.own.pem
     }
 
     /// Returns the authority of the issued certificates, in PEM.
     pub(crate) fn issuer_ca(&self) -> &str {
-        &self.0.issuer.1
+        &self.0.issuer.pem
     }
 
     /// Changes how the authority behaves.

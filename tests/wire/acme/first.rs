@@ -107,7 +107,7 @@ fn each_domain_has_its_certificate_and_files_are_for_all_other_names() {
     std::fs::write(folder.join("file.pem"), pem("CERTIFICATE", &file.certificate)).expect("file.pem");
     std::fs::write(folder.join("file.key"), pem("PRIVATE KEY", &file.key)).expect("file.key");
     // The gateway requests certificates from clients, but must not request one from the authority.
-    std::fs::write(folder.join("clients.pem"), &Authority::new().1).expect("clients.pem");
+    std::fs::write(folder.join("clients.pem"), &Authority::new().pem).expect("clients.pem");
     let config = setup.config_for("domains = [\"a.test\", \"b.test\"]", "").table(&format!(
         "[server.tls]\ncertificate = {:?}\nkey = {:?}\nclient_ca = {:?}",
         folder.join("file.pem"),
