@@ -1,5 +1,6 @@
 //! The result for people, for scripts and for CI servers.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -72,16 +73,12 @@ impl Report {
             let _ = writeln!(text, "        {}  ->  {how}", case.request);
         }
         let mut reasons: Vec<(String, usize)> = Vec::new();
-        let unseen = self.findings().filter_map(|(_, case)| match &case.finding {
-            Finding::Unseen(reason) => Some((case.attack, reason.clone())),
-            _ => None,
-        });
-        let skipped = self.suites.iter().flat_map(|suite| suite.skipped.iter().cloned());
-        for (attack, reason) in skipped.chain(unseen) {
-            let reason = format!("{}: {reason}", attack.name());
-            match reasons.iter_mut().find(|(known, _)| *known == reason) {
-                Some((_, count)) => *count += 1,
-                None => reasons.push((reason, 1)),
+        for suite in &self.suites {
+            for reason in suite.reasons() {
+                match reasons.iter_mut().find(|(known, _)| *known == reason) {
+                    Some((_, count)) => *count += 1,
+                    None => reasons.push((reason, 1)),
+                }
             }
         }
         if !reasons.is_empty() {
@@ -140,6 +137,18 @@ impl Report {
         }
         text.push_str("</testsuites>\n");
         text
+    }
+}
+
+impl JudgedSuite {
+    /// Returns why attacks on the route were not made or not seen. Each reason comes once.
+    fn reasons(&self) -> BTreeSet<String> {
+        let unseen = self.cases.iter().filter_map(|case| match &case.finding {
+            Finding::Unseen(reason) => Some((case.attack, reason)),
+            Finding::Held | Finding::Passed(_) | Finding::Differs(_) => None,
+        });
+        let skipped = self.skipped.iter().map(|(attack, reason)| (*attack, reason));
+        skipped.chain(unseen).map(|(attack, reason)| format!("{}: {reason}", attack.name())).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::self_test::{config, passed, self_test, self_test_of};
 use crate::support::frames::*;
-use crate::support::gateway::Output;
+use crate::support::program::Output;
 use crate::support::{Gateway, Upstream};
 use serde_json::Value;
 use std::io::{self, Read, Write};
@@ -182,19 +182,17 @@ fn serve(client: &TcpStream, gateway: SocketAddr, hole: &dyn Fn(&str) -> bool) -
     });
     let mut block = Vec::new();
     let mut request = Vec::new();
-    let mut stream = 0;
     loop {
         let (bytes, frame, flags) = read_frame(&mut from)?;
         request.extend(bytes);
         match frame.kind {
             HEADERS | CONTINUATION => {
-                stream = frame.stream;
                 block.extend(frame.payload);
                 if flags & END_HEADERS == 0 {
                     continue;
                 }
                 if hole(&fields(&block)) {
-                    let answer = frame_of_response(stream);
+                    let answer = frame_of_response(frame.stream);
                     to_client.lock().expect("the connection").write_all(&answer)?;
                     // The client ends the connection.
                     return io::copy(&mut from, &mut io::sink()).map(|_| ());
