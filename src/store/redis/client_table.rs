@@ -54,6 +54,7 @@ impl ClientTable for RedisStore {
             }
             query::<u64>(&shared, &command).await?;
             shared.clients.memory.apply(&changes);
+            shared.clients.changed.notify_one();
             Ok(())
         })
     }
@@ -76,6 +77,7 @@ impl ClientTable for RedisStore {
             let replaced = query::<u64>(&shared, &command).await? == 1;
             if replaced {
                 shared.clients.memory.apply(&[(key, Some(after))]);
+                shared.clients.changed.notify_one();
             }
             Ok(replaced)
         })

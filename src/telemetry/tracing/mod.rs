@@ -1,8 +1,9 @@
 //! OpenTelemetry traces: one span for each request, with the upstream's as its child, sent to a collector
 //! over HTTP.
 //!
-//! Whether there are traces is decided at the start. Without them, a request does nothing for them. With
-//! them, its record has a [`Trace`], and the spans are made when it is over; a thread of its own sends them.
+//! Whether there are traces is decided at the start. If they are off, they cost a request nothing. If they
+//! are on, the record of a request has a [`Trace`], and the spans are made when the request is over. Another
+//! thread sends them.
 
 mod context;
 mod export;
@@ -37,12 +38,12 @@ pub(crate) fn start(sampling: Sampling, collector: &Collector) -> io::Result<()>
     Ok(())
 }
 
-/// Returns how traces begin, or `None` if there are none.
+/// Returns the settings for the start of a trace, or `None` if there are none.
 pub(crate) fn sampling() -> Option<Sampling> {
     TRACING.get().map(|tracing| tracing.sampling)
 }
 
-/// Returns whether there are traces.
+/// Returns whether traces are recorded.
 pub(crate) fn is_on() -> bool {
     TRACING.get().is_some()
 }
@@ -59,9 +60,9 @@ pub(super) fn counts() -> Option<(u64, u64)> {
     TRACING.get().map(|tracing| tracing.exporter.counts())
 }
 
-/// Hands the spans of a request over to be sent, if its trace is recorded.
+/// Hands the spans of a request over to be sent. Its trace is [sampled](Trace::is_sampled).
 pub(crate) fn end(trace: &Trace, request: &RequestSpan<'_>, upstream: Option<&UpstreamSpan<'_>>) {
-    let Some(tracing) = TRACING.get().filter(|_| trace.sampled) else { return };
+    let Some(tracing) = TRACING.get() else { return };
     if let Some(upstream) = upstream {
         tracing.exporter.submit(span::of_upstream(trace, request, upstream));
     }

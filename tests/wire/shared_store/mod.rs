@@ -1,6 +1,7 @@
 //! The store that several gateways share, on real engines.
 
 mod clocks;
+mod cluster;
 mod contract;
 mod encrypted;
 mod engine;
@@ -9,6 +10,8 @@ mod gateways;
 mod link;
 mod measure;
 mod notifications;
+mod permissions;
 mod registration;
 mod registrations;
 mod requests;
+mod split_brain;
