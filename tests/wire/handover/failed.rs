@@ -6,6 +6,7 @@ use crate::support::run;
 use crate::support::{Config, Fixture, Gateway, REVOKE, Upstream, credentials, get, post_form};
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
