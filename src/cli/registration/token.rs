@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
+use crate::change::new_secret;
 use crate::change::operation::Operation;
-use crate::change::registration::NewToken;
+use crate::change::registration::{NewToken, validity};
 use crate::cli::client::save;
 use crate::cli::failure::Failure;
 use crate::cli::output;
-use crate::config::{Config, parse_duration};
-use crate::oauth::registration::{RegistrationToken, TokenKind};
+use crate::config::Config;
 use crate::utc;
 
 #[derive(clap::Args)]
@@ -22,7 +22,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "TEMPLATE")]
     template: String,
     /// How long the token is valid, such as 7d. Default: until it is removed.
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = validity)]
     expires_in: Option<Duration>,
     /// How many clients can be registered with it. Default: any number.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -32,22 +32,8 @@ pub(in crate::cli) struct Arguments {
     json: bool,
 }
 
-/// The longest time that a token may be valid. The date must be one that TOML can write.
-const LONGEST: Duration = Duration::from_secs(3_660 * 86_400);
-
-fn duration(text: &str) -> Result<Duration, String> {
-    match parse_duration(text) {
-        Ok(duration) if (Duration::from_secs(1)..=LONGEST).contains(&duration) => Ok(duration),
-        Ok(_) => Err("must be from 1s to ten years".to_owned()),
-        Err(error) => Err(format!("{error}: write it with its unit, such as 24h or 7d")),
-    }
-}
-
 pub(super) fn add(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
-    let mut random = [0; 32];
-    getrandom::fill(&mut random)
-        .map_err(|error| Failure::other(format!("the system gives no random bytes: {error}")))?;
-    let (token, digest) = RegistrationToken::from_random(TokenKind::Initial, &random);
+    let (token, digest) = new_secret::initial_token().map_err(|error| Failure::other(error.to_string()))?;
     let expires = arguments.expires_in.and_then(|time| SystemTime::now().checked_add(time));
     let new = NewToken {
         name: arguments.name.clone(),

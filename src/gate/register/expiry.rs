@@ -68,10 +68,20 @@ impl Gate {
         self.inner.registry.all()
     }
 
+    /// Returns a registered client.
+    pub(crate) fn registered_client(&self, id: &str) -> Option<Arc<Registered>> {
+        self.inner.registry.get(id)
+    }
+
     /// Returns the settings of a registered client, or `None` if its template does not exist any more or if
     /// an operator has removed the client.
     pub(crate) fn registered_spec(&self, client: &Registered) -> Option<ClientSpec> {
         client.spec(self.settings().registration.as_ref()?)
+    }
+
+    /// Returns the name of the template of a registered client, or `None` for a client of the settings.
+    pub(crate) fn template_of(&self, id: &str) -> Option<Arc<str>> {
+        self.settings().clients.get(id)?.template.clone()
     }
 
     /// Returns when a registered client is removed if it stays unused, in Unix seconds.

@@ -52,6 +52,7 @@ impl ClientTable for RedisStore {
                     None => command.arg(key).arg("-").arg(""),
                 };
             }
+            let _querying = shared.clients.querying.lock().await;
             query::<u64>(&shared, &command).await?;
             shared.clients.memory.apply(&changes);
             Ok(())
@@ -73,6 +74,7 @@ impl ClientTable for RedisStore {
         self.begin(async move {
             let mut command = script(&shared, REPLACE);
             command.arg(&key).arg(before).arg(after.as_slice());
+            let _querying = shared.clients.querying.lock().await;
             let replaced = query::<u64>(&shared, &command).await? == 1;
             if replaced {
                 shared.clients.memory.apply(&[(key, Some(after))]);

@@ -53,7 +53,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
 pub(super) async fn load(shared: &Shared, link: &Link) -> Result<(), EngineError> {
     let clients = &shared.clients;
     let mut data = link.data.clone();
-    // Read before the question: a row that this gateway removes meanwhile must not look new.
+    let _querying = clients.querying.lock().await;
     let before: HashMap<String, Vec<u8>> = clients.memory.all().into_iter().collect();
     let (version, rows): (u64, Vec<(String, Vec<u8>)>) = data.query(&script(shared, ALL)).await?;
     let seen = clients.seen.load(Ordering::Relaxed);
@@ -105,6 +105,8 @@ fn is_registered(_: &ClientId) -> bool {
 pub(super) async fn find(shared: &Shared, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
     let mut command = redis::cmd("HGET");
     command.arg(&shared.keys.clients).arg(key);
+    let querying = tokio::time::timeout(PATIENCE, shared.clients.querying.lock()).await;
+    let _querying = querying.map_err(|_| StoreError::Unavailable)?;
     let found: Option<Vec<u8>> = query(shared, &command).await?;
     if let Some(value) = &found {
         shared.clients.apply(&[(key.to_owned(), Some(value.clone()))]);

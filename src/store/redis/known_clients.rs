@@ -10,6 +10,8 @@ use crate::store::token_store::{OnRowChange, RowChange};
 #[derive(Default)]
 pub(super) struct KnownClients {
     pub(super) memory: MemoryTable,
+    /// Held from a query to the use of its answer, so that no answer is used after a newer one.
+    pub(super) querying: tokio::sync::Mutex<()>,
     /// The number of changes that are in memory.
     pub(super) seen: AtomicU64,
     pub(super) on_change: OnceLock<OnRowChange>,

@@ -8,6 +8,8 @@ pub(super) mod explain;
 pub(super) mod history;
 pub(super) mod new_client;
 pub(super) mod overview;
+pub(super) mod registered;
+pub(super) mod registration;
 pub(super) mod route_form;
 pub(super) mod routes;
 pub(super) mod scopes;
