@@ -9,7 +9,6 @@ use toml_edit::{Array, Datetime, Item, Value};
 use super::conflict::{Conflict, Kind};
 use super::document::{Document, find};
 use super::table::set;
-use crate::config::parse_duration;
 use crate::oauth::registration::RegistrationToken;
 use crate::utc;
 
@@ -19,21 +18,6 @@ const TABLE: &[&str] = &["token_service", "registration"];
 const TOKENS: &[&str] = &["token_service", "registration", "tokens"];
 const DISABLED: &str = "disabled_clients";
 const REMOVED: &str = "removed_clients";
-
-/// The longest time for which an initial access token is valid. TOML must be able to write the date.
-const LONGEST: Duration = Duration::from_secs(3_660 * 86_400);
-
-/// Reads how long an initial access token is valid.
-///
-/// # Errors
-/// A message about the text, without the text.
-pub(crate) fn validity(text: &str) -> Result<Duration, String> {
-    match parse_duration(text) {
-        Ok(duration) if (Duration::from_secs(1)..=LONGEST).contains(&duration) => Ok(duration),
-        Ok(_) => Err("must be from 1s to ten years".to_owned()),
-        Err(error) => Err(format!("{error}: write it with its unit, such as 24h or 7d")),
-    }
-}
 
 /// An initial access token to be added. Only its digest is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 mod confirm;
 mod control;
+mod desk;
 mod edits;
 mod file;
 mod included;

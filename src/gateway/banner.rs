@@ -26,22 +26,10 @@ pub(super) fn banner(
     metrics: Option<&MetricsListener>,
     console: Option<&Console>,
 ) -> io::Result<()> {
-    match config.server.access_log {
-        AccessLog::Stdout => write_to(&mut io::stderr().lock(), config, bound, demo, metrics, console),
-        AccessLog::Off | AccessLog::File(_) => {
-            write_to(&mut io::stdout().lock(), config, bound, demo, metrics, console)
-        }
-    }
-}
-
-fn write_to(
-    out: &mut impl io::Write,
-    config: &Config,
-    bound: &Bound,
-    demo: Option<&Demo>,
-    metrics: Option<&MetricsListener>,
-    console: Option<&Console>,
-) -> io::Result<()> {
+    let out: &mut dyn io::Write = match config.server.access_log {
+        AccessLog::Stdout => &mut io::stderr().lock(),
+        AccessLog::Off | AccessLog::File(_) => &mut io::stdout().lock(),
+    };
     writeln!(out, "Protects:")?;
     if config.routes.is_empty() {
         writeln!(out, "  nothing yet: there are no [[routes]] in {}", config.file.display())?;
@@ -77,25 +65,35 @@ fn write_to(
         console.write_to(out)?;
     }
     if let Some(acme) = config.server.tls.certificate.acme() {
-        certificates(out, acme, &config.server.state_dir)?;
+        let in_files =
+            matches!(&config.server.tls.certificate, ServerCertificate::Acme(_, files) if !files.is_empty());
+        certificates(out, acme, &config.server.state_dir, in_files)?;
     }
     out.flush()
 }
 
-/// Prints which certificates the gateway orders, and which of them it has.
-fn certificates(out: &mut impl io::Write, acme: &Acme, state_dir: &Path) -> io::Result<()> {
+/// Prints which certificates the gateway orders, and which of them it has. `in_files` is whether it has other
+/// certificates, too.
+fn certificates(out: &mut dyn io::Write, acme: &Acme, state_dir: &Path, in_files: bool) -> io::Result<()> {
     writeln!(out, "tollgate: certificates from {}", acme.directory)?;
+    let mut has_one = in_files;
     for (domain, stored) in stored(acme, state_dir) {
         match stored.ok().flatten() {
-            Some(issued) => writeln!(out, "  {domain}: valid until {}", utc::from_unix(issued.not_after))?,
+            Some(issued) => {
+                has_one = true;
+                writeln!(out, "  {domain}: valid until {}", utc::from_unix(issued.not_after))?;
+            }
             None => writeln!(out, "  {domain}: none yet; it is ordered now")?,
         }
+    }
+    if !has_one {
+        writeln!(out, "  a self-signed certificate is served until the first one is issued")?;
     }
     Ok(())
 }
 
 /// Prints commands to try: the tutorial's, or those of the first client that can get tokens.
-fn try_it(out: &mut impl io::Write, config: &Config, bound: &Bound) -> io::Result<()> {
+fn try_it(out: &mut dyn io::Write, config: &Config, bound: &Bound) -> io::Result<()> {
     let serving = config.server.first_serving().and_then(|(index, _)| bound.listeners().get(index));
     let Some(listener) = serving else { return Ok(()) };
     let scheme = if listener.spec.tls { "https" } else { "http" };

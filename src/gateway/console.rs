@@ -50,7 +50,7 @@ impl Console {
     }
 
     /// Prints the URL, and the link or the command.
-    pub(super) fn write_to(&self, out: &mut impl io::Write) -> io::Result<()> {
+    pub(super) fn write_to(&self, out: &mut dyn io::Write) -> io::Result<()> {
         let Self { url, address, first_user } = self;
         match first_user {
             FirstUser::Exists => writeln!(out, "tollgate: console {url}"),

@@ -96,8 +96,9 @@ fn listens_with_tls(config: &Config) -> bool {
         || config.admin.as_ref().is_some_and(|admin| admin.tls)
 }
 
-/// Returns the certificates to serve. Creates the self-signed one if it is needed and does not exist. Leaves
-/// out certificates that an authority has not issued yet.
+/// Returns the certificates to serve. Leaves out certificates that an authority has not issued yet. If none is
+/// left, serves the self-signed one, so that every listener can be used from the start. The self-signed
+/// certificate is created if it is needed and does not exist.
 pub(crate) fn tls_paths(config: &Config, state_dir: &Path) -> Result<TlsPaths, StartError> {
     let certificates = match &config.server.tls.certificate {
         ServerCertificate::SelfSigned => vec![self_signed(state_dir).map_err(StartError::config)?],
@@ -112,6 +113,9 @@ pub(crate) fn tls_paths(config: &Config, state_dir: &Path) -> Result<TlsPaths, S
                     Err(error @ AcmeError::Malformed(_)) => log::warn!("{error}"),
                     Err(error) => return Err(StartError::config(error)),
                 }
+            }
+            if certificates.is_empty() {
+                certificates.push(self_signed(state_dir).map_err(StartError::config)?);
             }
             certificates
         }

@@ -27,14 +27,17 @@ const MAX_DESCRIPTION: usize = 500;
 /// configuration names.
 pub(crate) fn gateway_trust(config: Option<&Config>, insecure: bool) -> Trust {
     let in_files = |files: &[CertificateFiles]| files.iter().map(|files| files.certificate.clone()).collect();
+    let self_signed = |config: &Config| config.server.state_dir.join("self-signed.pem");
     let certificates = config.map(|config| match &config.server.tls.certificate {
-        ServerCertificate::SelfSigned => vec![config.server.state_dir.join("self-signed.pem")],
+        ServerCertificate::SelfSigned => vec![self_signed(config)],
         ServerCertificate::Files(files) => in_files(files),
         ServerCertificate::Acme(acme, files) => {
             let storage = Storage::new(&config.server.state_dir, &acme.directory);
             let issued = acme.domains.iter().filter_map(|domain| storage.certificate(domain).ok()?);
             let mut certificates: Vec<PathBuf> = in_files(files);
             certificates.extend(issued.map(|(files, _)| files.certificate));
+            // The gateway serves it until the first certificate is issued.
+            certificates.push(self_signed(config));
             certificates
         }
     });

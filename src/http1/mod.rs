@@ -23,6 +23,7 @@ mod request;
 mod response;
 mod runs;
 mod scan;
+mod target;
 #[cfg(test)]
 mod tests;
 

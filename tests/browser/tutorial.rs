@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::browser::Javascript;
 use crate::console::{Console, PASSWORD};
-use crate::support::{gateway, run};
+use crate::support::program::finish;
+use crate::support::run;
 
 /// Follows the page from the setup link to the API.
 pub(crate) async fn from_new_client_to_commit(javascript: Javascript) {
@@ -96,5 +97,5 @@ fn shipped_without_client() -> String {
 fn shell(command: &str) -> String {
     let mut sh = Command::new("sh");
     sh.arg("-c").arg(command.replacen("curl ", "curl -sS ", 1));
-    gateway::finish(sh, Duration::from_secs(15)).stdout
+    finish(sh, Duration::from_secs(15)).stdout
 }

@@ -3,7 +3,8 @@
 use super::load::{self, Seen};
 use super::number;
 use crate::support::config::SECRET;
-use crate::support::gateway::{Guard, run_upgrade};
+use crate::support::guard::Guard;
+use crate::support::program::run_upgrade;
 use crate::support::upstream::echo;
 use crate::support::{Config, Gateway, TOKEN, credentials, post_form, raw, token_of};
 use std::collections::VecDeque;

@@ -23,7 +23,7 @@ mod tokens;
 use std::net::SocketAddr;
 
 use mount::{Outcome, Request};
-use setup::{Authority, Files};
+use setup::Files;
 use support::jose::SigningKey;
 use support::{Conn, Gateway, TOKEN, post_form};
 use table::Row;
@@ -38,7 +38,7 @@ struct Keys {
 
 impl Keys {
     fn new() -> Self {
-        let authority = Authority::new();
+        let authority = support::certificates::Authority::new();
         let (own, other) = (authority.sign("own.example.test"), authority.sign("other.example.test"));
         let folder = tempfile::tempdir().unwrap();
         let server = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();

@@ -4,13 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tollgate::clock::ManualClock;
 use tollgate::config::Config;
 use tollgate::gate::Gate;
 
 use crate::support::config::cheap_hash;
-use crate::support::tls::Identity;
 
 /// The secret of every client.
 pub(crate) const SECRET: &str = "0ther-S3cret-x7";
@@ -107,33 +105,4 @@ pub(crate) fn gate(files: &Files) -> (Gate, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new(Duration::from_secs(unix_time.as_secs())));
     let gate = Gate::builder(&config(&files.before)).clock(Arc::<ManualClock>::clone(&clock));
     (gate.hashing_threads(1).build().expect("a gate"), clock)
-}
-
-/// The authority of all certificates here.
-pub(crate) struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pub(crate) pem: String,
-}
-
-impl Authority {
-    pub(crate) fn new() -> Self {
-        let key = KeyPair::generate().expect("a key");
-        let mut params = params("ca.example.test");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let pem = params.self_signed(&key).expect("a certificate").pem();
-        Self { issuer: Issuer::new(params, key), pem }
-    }
-
-    pub(crate) fn sign(&self, name: &str) -> Identity {
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params(name).signed_by(&key, &self.issuer).expect("a certificate");
-        Identity { certificate: certificate.der().to_vec(), key: key.serialize_der() }
-    }
-}
-
-fn params(name: &str) -> CertificateParams {
-    let mut params = CertificateParams::new([name.to_owned()]).expect("a DNS name");
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params
 }

@@ -21,8 +21,12 @@ pub(crate) fn self_signed(name: &str) -> Identity {
     }
 }
 
-/// A certificate authority, with its certificate in PEM.
-pub(crate) struct Authority(Issuer<'static, KeyPair>, pub(crate) String);
+/// A certificate authority.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    /// Its certificate in PEM.
+    pub(crate) pem: String,
+}
 
 impl Authority {
     /// Creates an authority.
@@ -31,7 +35,7 @@ impl Authority {
         let mut params = params("ca.example.test");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let pem = params.self_signed(&key).expect("a certificate").pem();
-        Self(Issuer::new(params, key), pem)
+        Self { issuer: Issuer::new(params, key), pem }
     }
 
     /// Issues a certificate.
@@ -48,12 +52,12 @@ impl Authority {
 
     /// Signs a certificate for a public key. Returns it in PEM.
     pub(crate) fn certify(&self, params: &CertificateParams, key: &impl rcgen::PublicKeyData) -> String {
-        params.signed_by(key, &self.0).expect("a certificate").pem()
+        params.signed_by(key, &self.issuer).expect("a certificate").pem()
     }
 
     fn issue(&self, params: CertificateParams) -> Identity {
         let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         Identity { certificate: certificate.der().to_vec(), key: key.serialize_der() }
     }
 }

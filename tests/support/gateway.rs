@@ -1,13 +1,14 @@
 //! The gateway as a child process.
 
 use super::Config;
-use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read};
+use super::guard::guard;
+use super::logs::{Logs, addresses};
+use super::program::{command, in_folder, program};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -31,26 +32,6 @@ pub(crate) struct Gateway {
     dir: TempDir,
 }
 
-#[derive(Default)]
-struct Logs {
-    streams: Mutex<Streams>,
-    grown: Condvar,
-}
-
-#[derive(Default)]
-struct Streams {
-    stdout: String,
-    stderr: String,
-    ended: usize,
-}
-
-impl Logs {
-    /// Returns the log. A failed assertion may poison the lock before the drop of the gateway reads the log.
-    fn lock(&self) -> MutexGuard<'_, Streams> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Gateway {
     /// Writes `config` into an empty directory, starts the gateway there and waits for its addresses.
     pub(crate) fn start(config: &Config) -> Self {
@@ -68,11 +49,7 @@ impl Gateway {
 
     /// Like `start`, with another path to the program, which the gateway uses again for an upgrade.
     pub(crate) fn start_program(config: &Config, program: &Path) -> Self {
-        Self::spawn(&config.text(), |dir| {
-            let mut command = Command::new(program);
-            command.current_dir(dir).stdin(Stdio::null()).env_remove("RUST_LOG").env("NO_COLOR", "1");
-            command
-        })
+        Self::spawn(&config.text(), |dir| in_folder(Command::new(program), dir))
     }
 
     /// Like `start`, with a hard limit on file descriptors.
@@ -81,13 +58,8 @@ impl Gateway {
             let mut shell = Command::new("sh");
             // `exec` replaces the shell, so the child's id is the gateway's.
             shell.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")]);
-            shell
-                .arg(program())
-                .current_dir(dir)
-                .stdin(Stdio::null())
-                .env_remove("RUST_LOG")
-                .env("NO_COLOR", "1");
-            shell
+            shell.arg(program());
+            in_folder(shell, dir)
         })
     }
 
@@ -96,12 +68,9 @@ impl Gateway {
         Self::spawn(config, |dir| {
             let mut shell = Command::new("sh");
             shell.args(["-c", "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" \"$@\""]);
-            shell
-                .arg(program())
-                .current_dir(dir)
-                .stdin(OwnedFd::from(socket))
-                .env_remove("RUST_LOG")
-                .env("NO_COLOR", "1");
+            shell.arg(program());
+            let mut shell = in_folder(shell, dir);
+            shell.stdin(OwnedFd::from(socket));
             shell
         })
     }
@@ -121,13 +90,8 @@ impl Gateway {
         }
         Some(Self::spawn(&config.text(), |dir| {
             let mut shell = unshare(&format!("{mount} && exec \"$@\""));
-            shell
-                .arg(program())
-                .current_dir(dir)
-                .stdin(Stdio::null())
-                .env_remove("RUST_LOG")
-                .env("NO_COLOR", "1");
-            shell
+            shell.arg(program());
+            in_folder(shell, dir)
         }))
     }
 
@@ -143,9 +107,7 @@ impl Gateway {
             .spawn()
             .expect("the gateway starts");
         let guard = guard(child.id(), dir.path());
-        let logs = Arc::new(Logs::default());
-        collect(child.stdout.take().expect("stdout"), &logs, |streams| &mut streams.stdout);
-        collect(child.stderr.take().expect("stderr"), &logs, |streams| &mut streams.stderr);
+        let logs = Logs::of(&mut child);
         let mut gateway = Self { plain: None, h2c: None, tls: None, demo: None, child, guard, logs, dir };
         gateway.read_addresses(config);
         gateway
@@ -305,162 +267,4 @@ impl Drop for Gateway {
             eprintln!("{}", self.written());
         }
     }
-}
-
-/// The result of a command.
-#[derive(Debug)]
-pub(crate) struct Output {
-    /// The exit code, or `None` if a signal ended the command.
-    pub(crate) code: Option<i32>,
-    /// The standard output.
-    pub(crate) stdout: String,
-    /// The standard error.
-    pub(crate) stderr: String,
-}
-
-impl Output {
-    /// Returns standard output and standard error.
-    pub(crate) fn all(&self) -> String {
-        format!("{}{}", self.stdout, self.stderr)
-    }
-}
-
-/// Runs `tollgate ARGUMENTS` in `dir`, for at most 15 s.
-#[track_caller]
-pub(crate) fn run(dir: &Path, arguments: &[&str]) -> Output {
-    let mut tollgate = command(dir);
-    tollgate.args(arguments);
-    finish(tollgate, Duration::from_secs(15))
-}
-
-/// Runs `tollgate upgrade`, which must succeed. The new process ends when the guard is dropped.
-#[track_caller]
-pub(crate) fn run_upgrade(dir: &Path) -> (u32, Guard) {
-    // The process that was replaced by the last upgrade may still own the socket for a moment.
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let output = loop {
-        let output = run(dir, &["upgrade"]);
-        if !output.stderr.contains("has already taken over") || Instant::now() > deadline {
-            break output;
-        }
-    };
-    assert_eq!(output.code, Some(0), "{output:?}");
-    let process = output.stdout.split_whitespace().nth(3).and_then(|process| process.parse().ok());
-    let process = process.unwrap_or_else(|| panic!("no process: {output:?}"));
-    (process, Guard::of(process))
-}
-
-/// Runs a command for at most `limit`.
-#[track_caller]
-pub(crate) fn finish(mut command: Command, limit: Duration) -> Output {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|e| panic!("{command:?} does not start: {e}"));
-    let logs = Arc::new(Logs::default());
-    collect(child.stdout.take().expect("stdout"), &logs, |streams| &mut streams.stdout);
-    collect(child.stderr.take().expect("stderr"), &logs, |streams| &mut streams.stderr);
-    let streams = logs.lock();
-    let (streams, timeout) =
-        logs.grown.wait_timeout_while(streams, limit, |streams| streams.ended < 2).expect("logs");
-    let (stdout, stderr) = (streams.stdout.clone(), streams.stderr.clone());
-    drop(streams);
-    if timeout.timed_out() {
-        let _ = child.kill();
-        let _ = child.wait();
-        panic!("{command:?} does not end\n--- stdout\n{stdout}--- stderr\n{stderr}");
-    }
-    Output { code: child.wait().expect("its status").code(), stdout, stderr }
-}
-
-/// Returns the gateway under test: the one that cargo has built for the tests, unless `TOLLGATE_PROGRAM`
-/// names another.
-pub(crate) fn program() -> OsString {
-    std::env::var_os("TOLLGATE_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_tollgate").into())
-}
-
-fn command(dir: &Path) -> Command {
-    let mut command = Command::new(program());
-    command.current_dir(dir).stdin(Stdio::null()).env_remove("RUST_LOG").env("NO_COLOR", "1");
-    command
-}
-
-/// A shell that ends the gateway when the test process exits. Shared gateways are in statics, which are never
-/// dropped; the shell sees the end of its pipe instead.
-pub(crate) fn guard(pid: u32, dir: &Path) -> Child {
-    Command::new("sh")
-        .args(["-c", "read -r _; kill -KILL \"$1\"; rm -rf -- \"$2\"", "guard"])
-        .arg(pid.to_string())
-        .arg(dir)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("sh starts")
-}
-
-/// Ends a process that the test has not started itself, when it is dropped.
-pub(crate) struct Guard(Child);
-
-impl Guard {
-    pub(crate) fn of(process: u32) -> Self {
-        Self(guard(process, Path::new("nothing")))
-    }
-
-    /// Returns the guard of the process that has taken over from a gateway, according to its log.
-    #[track_caller]
-    pub(crate) fn of_successor(gateway: &Gateway) -> Self {
-        let text = gateway.written();
-        let process = text.split(" has taken over").next().and_then(|text| text.rsplit(' ').next());
-        Self::of(process.and_then(|process| process.parse().ok()).expect("the new process"))
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        // The end of its standard input makes it kill the process.
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
-    }
-}
-
-fn collect(stream: impl Read + Send + 'static, logs: &Arc<Logs>, part: fn(&mut Streams) -> &mut String) {
-    let logs = Arc::clone(logs);
-    thread::spawn(move || {
-        let mut reader = BufReader::new(stream);
-        let mut line = Vec::new();
-        while matches!(reader.read_until(b'\n', &mut line), Ok(1..)) {
-            part(&mut logs.lock()).push_str(&String::from_utf8_lossy(&line));
-            line.clear();
-            logs.grown.notify_all();
-        }
-        logs.lock().ended += 1;
-        logs.grown.notify_all();
-    });
-}
-
-/// Returns the addresses after `marker`, each with whether it uses TLS.
-fn addresses(stdout: &str, marker: &str) -> Vec<(bool, SocketAddr)> {
-    let complete = stdout.rfind('\n').map_or("", |end| &stdout[..end]);
-    complete
-        .lines()
-        .filter_map(|line| {
-            let url = line.split_once(marker)?.1.split_whitespace().next()?;
-            let (scheme, rest) = url.split_once("://")?;
-            let address = rest.trim_end_matches(['/', ',', '.', ';', ')']).parse().ok()?;
-            Some((scheme == "https", address))
-        })
-        .collect()
-}
-
-#[test]
-fn addresses_are_found_in_whole_lines_only() {
-    let text = "tollgate: listening on https://127.0.0.1:4321 (TLS)\nlistening on http://127.0.0.1:80/\n\
-                demo API on http://127.0.0.1:9000\nlistening on http://127.0.0.1:12";
-    let found: Vec<String> =
-        addresses(text, "listening on ").iter().map(|(tls, a)| format!("{tls} {a}")).collect();
-    assert_eq!(found, ["true 127.0.0.1:4321", "false 127.0.0.1:80"]);
-    assert_eq!(addresses(text, "demo API on ").len(), 1);
 }

@@ -1,7 +1,7 @@
 //! `tollgate bench`: short runs against a running gateway, and against one that it starts itself.
 
 use crate::support::config::SERVER_SECRET;
-use crate::support::gateway::Output;
+use crate::support::program::Output;
 use crate::support::{Config, Gateway, Next, Upstream, get, raw, run};
 use serde_json::{Value, json};
 use std::net::TcpListener;

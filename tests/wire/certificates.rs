@@ -90,7 +90,7 @@ fn an_expired_certificate_opens_nothing_over_resumed_sessions_and_open_connectio
     let (authority, upstream, folder) =
         (Authority::new(), Upstream::start(), tempfile::tempdir().expect("a folder"));
     let ca = folder.path().join("ca.pem");
-    std::fs::write(&ca, &authority.1).expect("ca.pem");
+    std::fs::write(&ca, &authority.pem).expect("ca.pem");
     let gateway = Gateway::start(&config(&ca, upstream.address()));
     let unbound = format!("client_secret={SECRET}&{}", body("plain"));
     let unbound = token_of(&Conn::plain(gateway.plain()).request(post_form(TOKEN, &[], unbound)));
@@ -150,7 +150,7 @@ async fn a_replaced_ca_ends_the_trust_in_certificates_on_open_connections() {
     for accepts_any in [false, true] {
         let (upstream, folder) = (Upstream::start(), tempfile::tempdir().expect("a folder"));
         let ca = folder.path().join("ca.pem");
-        std::fs::write(&ca, &one.1).expect("ca.pem");
+        std::fs::write(&ca, &one.pem).expect("ca.pem");
         let config = config(&ca, upstream.address());
         let config = if accepts_any { with_registered(config, &own) } else { config };
         let gateway = Gateway::start(&config);
@@ -164,7 +164,7 @@ async fn a_replaced_ca_ends_the_trust_in_certificates_on_open_connections() {
             (conn, token)
         });
 
-        std::fs::write(&ca, &other.1).expect("ca.pem");
+        std::fs::write(&ca, &other.pem).expect("ca.pem");
         gateway.reload(&config);
         assert_refused(&first.request(&request), &mut first, "invalid_client");
         assert_refused(&second.request(hello("late", &token)), &mut second, "invalid_token");

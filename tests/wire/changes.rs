@@ -2,7 +2,7 @@
 //! rollback.
 
 use crate::support::config::{SECRET, cheap_hash};
-use crate::support::gateway::{Output, finish};
+use crate::support::program::{Output, finish};
 use crate::support::{Config, Conn, Fixture, Gateway, Upstream, get, run};
 use serde_json::Value;
 use std::path::Path;

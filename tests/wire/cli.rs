@@ -6,7 +6,7 @@ mod running;
 mod token;
 
 use crate::support::config::{SECRET, cheap_hash};
-use crate::support::gateway::Output;
+use crate::support::program::Output;
 use crate::support::{
     Config, Conn, Gateway, TOKEN, Upstream, basic, form, get, post_form, raw, run, token_of,
 };

@@ -1,15 +1,16 @@
 //! Upgrades: a new process takes over from the running gateway, and clients notice nothing.
 
-use crate::support::gateway::{Guard, Output, finish, program, run_upgrade};
+mod failed;
+
+use crate::support::guard::Guard;
+use crate::support::program::run_upgrade;
 use crate::support::upstream::echo;
 use crate::support::{
-    Config, Conn, Fixture, Gateway, REVOKE, TOKEN, TestResponse, Upstream, credentials, get, post_form, raw,
+    Config, Conn, Fixture, Gateway, REVOKE, TOKEN, TestResponse, credentials, get, post_form, raw,
 };
 use crate::support::{run, token_of};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
+pub(crate) use failed::Hanging;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -18,19 +19,6 @@ use std::time::{Duration, Instant};
 /// How often the gateway is replaced. `TOLLGATE_UPGRADES=100` is for a run by hand.
 fn upgrades() -> usize {
     std::env::var("TOLLGATE_UPGRADES").ok().and_then(|upgrades| upgrades.parse().ok()).unwrap_or(20)
-}
-
-/// Runs `tollgate upgrade`, which must fail and leave the gateway as it was.
-#[track_caller]
-fn failed_upgrade(fixture: &mut Fixture, reason: &str) -> Output {
-    let socket = fixture.gateway.dir().join("state/handover.sock");
-    let socket = socket.to_str().expect("a path of UTF-8");
-    let output = run(fixture.gateway.dir(), &["upgrade", "--socket", socket]);
-    assert_eq!(output.code, Some(1), "{output:?}");
-    assert!(output.stderr.contains("not upgraded") && output.stderr.contains(reason), "{output:?}");
-    assert!(fixture.gateway.is_running());
-    fixture.raw(get("/public/here", &[])).status(200);
-    output
 }
 
 fn start(config: impl FnOnce(Config) -> Config) -> Fixture {
@@ -221,139 +209,6 @@ fn a_reload_of_the_new_process_reaches_tokens_that_the_old_one_has_issued_since(
         assert!(Instant::now() < deadline, "{:?}\n{}", open(), gateway.written());
         thread::sleep(Duration::from_millis(20));
     }
-}
-
-#[test]
-fn a_new_process_that_fails_leaves_the_running_gateway_as_it_is_and_the_command_says_why() {
-    let mut fixture = start(|config| config);
-    let token = fixture.bearer("server", "read");
-    let good = std::fs::read_to_string(fixture.gateway.dir().join("gateway.toml")).expect("gateway.toml");
-    fixture.gateway.rewrite(|text| text.replace("threads = 1", "threads = \"many\""));
-    failed_upgrade(&mut fixture, "threads");
-    // Without the socket's path the command reads the same file.
-    let output = run(fixture.gateway.dir(), &["upgrade"]);
-    assert_eq!(output.code, Some(1), "{output:?}");
-    assert!(output.stderr.contains("not upgraded") && output.stderr.contains("threads"), "{output:?}");
-    // A valid file, but a port that another process has.
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let taken = taken.local_addr().map(|address| (taken, address)).expect("its address");
-    fixture.gateway.rewrite(|_| good.replace("127.0.0.1:0\"", &format!("{}\"", taken.1)));
-    failed_upgrade(&mut fixture, "address already in use");
-    fixture.raw(get("/hello", &[&token])).status(200);
-    // Issuing and revoking go on, and the next upgrade succeeds.
-    let other = fixture.bearer("server", "read");
-    fixture.gateway.rewrite(|_| good);
-    let (_, _guard) = run_upgrade(fixture.gateway.dir());
-    for token in [token, other] {
-        fixture.raw(get("/hello", &[&token])).status(200);
-    }
-    assert!(fixture.gateway.wait(Duration::from_secs(10)).success());
-}
-
-/// A gateway whose program is replaced by one that hangs, and then by the right one again.
-pub(crate) struct Hanging {
-    pub(crate) fixture: Fixture,
-    folder: tempfile::TempDir,
-}
-
-impl Hanging {
-    pub(crate) fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("tollgate");
-        std::os::unix::fs::symlink(program(), &path).expect("a link");
-        let upstream = Upstream::start();
-        let config =
-            Config::standard(upstream.address()).server("shutdown_grace = \"4s\"\nstate_dir = \"state\"");
-        let fixture = Fixture { gateway: Gateway::start_program(&config, &path), upstream };
-        std::fs::remove_file(&path).expect("the link is gone");
-        let script = "#!/bin/sh\necho $$ >\"$0.new\"\nmv \"$0.new\" \"$0.pid\"\nexec sleep 600\n";
-        std::fs::write(&path, script).expect("a script");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).expect("its mode");
-        Self { fixture, folder }
-    }
-
-    /// Starts `tollgate upgrade`, and waits until the new process hangs. Returns the process.
-    pub(crate) fn upgrade(&self, limit: Duration) -> (thread::JoinHandle<Output>, String) {
-        let mut upgrade = std::process::Command::new(program());
-        upgrade.arg("upgrade").current_dir(self.fixture.gateway.dir()).env("NO_COLOR", "1");
-        let upgrade = thread::spawn(move || finish(upgrade, limit));
-        let (file, deadline) =
-            (self.folder.path().join("tollgate.pid"), Instant::now() + Duration::from_secs(20));
-        loop {
-            if let Ok(process) = std::fs::read_to_string(&file) {
-                return (upgrade, process.trim().to_owned());
-            }
-            assert!(Instant::now() < deadline && !upgrade.is_finished(), "no process is started");
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    /// Asserts that the running gateway answers, issues and revokes.
-    pub(crate) fn serves(&self) {
-        let token = self.fixture.token("server", "read");
-        self.fixture.raw(get("/hello", &[&bearer(&token)])).status(200);
-        let body = format!("{}&token={token}", credentials("server"));
-        self.fixture.raw(post_form(REVOKE, &[], body)).status(200);
-        self.fixture.raw(get("/hello", &[&bearer(&token)])).status(401);
-    }
-
-    /// Puts the right program back, with which an upgrade succeeds.
-    pub(crate) fn then_upgrades(mut self) {
-        let path = self.folder.path().join("tollgate");
-        std::fs::remove_file(&path).expect("the script is gone");
-        std::os::unix::fs::symlink(program(), &path).expect("a link");
-        let (_, _guard) = run_upgrade(self.fixture.gateway.dir());
-        self.serves();
-        assert!(self.fixture.gateway.wait(Duration::from_secs(10)).success());
-    }
-}
-
-#[test]
-fn while_a_new_process_hangs_the_running_gateway_serves_and_the_command_says_how_it_ended() {
-    let hanging = Hanging::start();
-    let (upgrade, process) = hanging.upgrade(Duration::from_secs(60));
-    for _ in 0..10 {
-        hanging.serves();
-    }
-    assert!(!upgrade.is_finished(), "the command waits for the new process");
-    let killed = std::process::Command::new("kill").args(["-KILL", &process]).status();
-    assert!(killed.expect("kill runs").success());
-    let output = upgrade.join().expect("the command ends");
-    assert_eq!(output.code, Some(1), "{output:?}");
-    assert!(output.stderr.contains("nothing has changed: the new process ended"), "{output:?}");
-    hanging.serves();
-    hanging.then_upgrades();
-}
-
-#[test]
-fn only_a_process_that_the_gateway_has_started_can_take_over() {
-    let mut fixture = start(|config| config);
-    let path = fixture.gateway.dir().join("state/handover.sock");
-    let reaches = || UnixStream::connect(&path);
-    while reaches().is_err() {
-        thread::sleep(Duration::from_millis(5));
-    }
-    let mode = std::fs::metadata(&path).expect("the socket").permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
-    for (line, answer) in [("successor", "has started"), ("nonsense", "no such request")] {
-        let mut stream = reaches().expect("a connection");
-        stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
-        stream.write_all(format!("{line}\n").as_bytes()).expect("sent");
-        let mut told = String::new();
-        stream.read_to_string(&mut told).expect("an answer");
-        assert!(told.starts_with("failed\n") && told.contains(answer), "{told}");
-    }
-    assert!(fixture.gateway.is_running());
-}
-
-#[test]
-fn a_command_without_a_running_gateway_says_so() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let config = Config::bare().server("state_dir = \"state\"");
-    std::fs::write(dir.path().join("gateway.toml"), config.text()).expect("gateway.toml");
-    let output = run(dir.path(), &["upgrade"]);
-    assert_eq!(output.code, Some(1), "{output:?}");
-    assert!(output.stderr.contains("no gateway listens on"), "{output:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `tollgate import` and `tollgate health`, as a script sees them.
 
-use crate::support::gateway::run;
+use crate::support::program::run;
 use crate::support::{Config, Gateway};
 use std::fs;
 

@@ -19,7 +19,7 @@ fn folder(config: &str) -> tempfile::TempDir {
 }
 
 #[track_caller]
-fn one_clear_line(output: &crate::support::gateway::Output, said: &str) {
+fn one_clear_line(output: &crate::support::program::Output, said: &str) {
     assert_eq!(output.code, Some(2), "{output:?}");
     // Warnings about the test's own configuration do not count.
     let is_error = |line: &&str| !line.trim().is_empty() && !line.contains(" WARN ");

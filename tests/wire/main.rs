@@ -69,6 +69,7 @@ mod streams;
 mod strip;
 mod tls;
 mod token_endpoint;
+mod token_requests;
 mod tracing;
 mod trusted_proxies;
 mod tutorial;

@@ -1,7 +1,7 @@
 //! Dynamic client registration (RFC 7591, RFC 7592) against the real program, with raw requests.
 
-use crate::support::gateway::run_upgrade;
 use crate::support::jose::SigningKey;
+use crate::support::program::run_upgrade;
 use crate::support::{
     Config, Fixture, Gateway, TOKEN, TestResponse, Upstream, basic, get, post_form, run, token_of,
 };

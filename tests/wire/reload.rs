@@ -251,11 +251,11 @@ fn a_new_client_ca_applies_from_the_next_handshake() {
         conn.try_read(false).is_ok_and(|answer| answer.code() == 401)
     };
     assert!(taken(&ones) && taken(&others), "no client must show a certificate");
-    std::fs::write(&ca, &one.1).expect("a file");
+    std::fs::write(&ca, &one.pem).expect("a file");
     gateway.rewrite(|text| format!("{text}\n[server.tls]\nclient_ca = \"{}\"\n", ca.display()));
     eventually(&gateway, "the first authority", || !taken(&others));
     assert!(taken(&ones));
-    std::fs::write(&ca, &other.1).expect("a file");
+    std::fs::write(&ca, &other.pem).expect("a file");
     eventually(&gateway, "the other authority", || !taken(&ones));
     assert!(taken(&others));
     assert!(!gateway.written().contains("only after a restart"), "{}", gateway.written());

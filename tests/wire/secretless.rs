@@ -37,7 +37,7 @@ fn certificates_authenticate_clients_and_bind_their_tokens() {
     let forged = self_signed("named.example.test");
     let folder = tempfile::tempdir().expect("a folder");
     let ca = folder.path().join("ca.pem");
-    std::fs::write(&ca, &authority.1).expect("ca.pem");
+    std::fs::write(&ca, &authority.pem).expect("ca.pem");
     let upstream = Upstream::start();
     let config = Config::bare()
         .listen("https://127.0.0.1:0")

@@ -1,7 +1,8 @@
 //! Rotation of secrets as an operator sees it: when each secret was last used, across restarts, and warnings.
 
 use crate::support::config::{SECRET, cheap_hash};
-use crate::support::gateway::{Guard, Output};
+use crate::support::guard::Guard;
+use crate::support::program::Output;
 use crate::support::{Config, Conn, Gateway, TOKEN, credentials, form, post_form, raw, run};
 use serde_json::{Value, json};
 use std::path::Path;

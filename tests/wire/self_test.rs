@@ -1,7 +1,7 @@
 //! `tollgate self-test` against the gateway, and against servers with a hole each.
 
 use crate::support::config::SECRET;
-use crate::support::gateway::{Output, finish};
+use crate::support::program::{Output, finish};
 use crate::support::{Config, Fixture, Gateway, Upstream, get, raw};
 use serde_json::Value;
 use std::fs;

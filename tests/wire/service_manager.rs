@@ -129,7 +129,7 @@ fn a_descriptor_that_is_no_socket_ends_the_start() {
         .args(["-c", "exec 3</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" run"])
         .arg(env!("CARGO_BIN_EXE_tollgate"))
         .current_dir(fixture.gateway.dir());
-    let output = crate::support::gateway::finish(command, Duration::from_secs(10));
+    let output = crate::support::program::finish(command, Duration::from_secs(10));
     assert_eq!(output.code, Some(1), "{output:?}");
     assert!(output.stderr.contains("LISTEN_FDS"), "{output:?}");
 }

@@ -1,5 +1,7 @@
 //! Compares HTTP/3 with HTTP/2 over TLS: the processor time of the server for a protected request.
 
+#[path = "../../../tests/support/any_certificate.rs"]
+mod any_certificate;
 mod client;
 mod server;
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::control::{Desk, Gateway, TEXT, actor, add_scope, operation};
+use super::desk::{Desk, Gateway, TEXT, actor, add_scope, operation};
 use super::*;
 use crate::change::actor::{Role, Via};
 use crate::change::control::ChangeControl;

@@ -1,108 +1,20 @@
 //! Drafts and their commit.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
+use super::desk::{Desk, Gateway, TEXT, actor, add_scope, operation};
 use super::*;
 use crate::change::actor::{Actor, Role, Via};
 use crate::change::audit::{AuditLine, Event};
-use crate::change::control::ChangeControl;
 use crate::change::draft::{DraftId, MAX_DRAFT_SIZE, MAX_DRAFTS, MAX_OPERATIONS};
-use crate::change::environment::read_edited;
 use crate::change::error::ChangeError;
-use crate::change::live::Live;
 use crate::change::operation::{Operation, millis};
 use crate::change::submission::Submitted;
-use crate::change::texts::Texts;
 use crate::change::versions::VersionState;
-use crate::config::{Config, ConfigErrors};
-
-pub(super) const TEXT: &str = "# top
-[server]
-listen = [\"http://127.0.0.1:8080\"]
-[scopes]
-read = \"R\" # reading
-[clients.a]
-secret = \"OLD\"
-capabilities = [\"client_credentials\"]
-scopes = [\"read\"]
-[upstreams.shop]
-servers = [\"http://127.0.0.1:9000\"]
-[[routes]]
-path = \"/orders\"
-scopes = [\"read\"]
-upstream = \"shop\"
-";
-
-/// A gateway that refuses to apply texts while it is told to.
-#[derive(Default)]
-pub(super) struct Gateway {
-    refuses: &'static Mutex2,
-}
-
-/// Whether the gateway refuses.
-#[derive(Default)]
-pub(super) struct Mutex2(Mutex<bool>);
-
-static WILLING: Mutex2 = Mutex2(Mutex::new(false));
-
-impl Default for &'static Mutex2 {
-    fn default() -> Self {
-        &WILLING
-    }
-}
-
-impl Live for Gateway {
-    fn check(&self, texts: &Texts) -> Result<Config, ConfigErrors> {
-        read_edited(texts.main_path(), texts.files())
-    }
-
-    fn apply(
-        &self,
-        _: &Texts,
-        replace: &mut dyn FnMut() -> Result<(), ChangeError>,
-    ) -> Result<Option<u64>, ChangeError> {
-        replace()?;
-        if *self.refuses.0.lock().unwrap() { Err(ChangeError::Retired) } else { Ok(Some(7)) }
-    }
-}
-
-pub(super) struct Desk {
-    pub(super) fixture: Fixture,
-    pub(super) control: ChangeControl,
-}
-
-impl Desk {
-    pub(super) fn new(text: &str) -> Self {
-        Self::with(text, Gateway::default())
-    }
-
-    fn with(text: &str, gateway: Gateway) -> Self {
-        let fixture = Fixture::new(text);
-        let control =
-            ChangeControl::open(&fixture.path, &fixture.dir.path().join("state"), Box::new(gateway)).unwrap();
-        control.settle(SystemTime::now()).unwrap();
-        Self { fixture, control }
-    }
-
-    fn audit(&self) -> Vec<AuditLine> {
-        self.control.audit().newest(0, 1000).unwrap()
-    }
-}
-
-pub(super) fn actor(name: &str, role: Role) -> Actor {
-    Actor { name: name.to_owned(), role, via: Via::Api, address: "192.0.2.1".parse().ok() }
-}
-
-pub(super) fn operation(json: serde_json::Value) -> Operation {
-    Submitted::read(json, Role::Owner, now()).unwrap().operation
-}
-
-pub(super) fn add_scope(name: &str) -> Operation {
-    operation(json!({ "op": "scope_add", "name": name, "description": "D" }))
-}
 
 #[test]
 fn a_draft_becomes_a_version() {
@@ -282,15 +194,15 @@ fn a_commit_is_refused_and_changes_nothing() {
 
 #[test]
 fn a_change_that_cannot_be_applied_is_undone() {
-    static REFUSES: Mutex2 = Mutex2(Mutex::new(true));
-    let desk = Desk::with(TEXT, Gateway { refuses: &REFUSES });
+    let refuses = Arc::new(AtomicBool::new(true));
+    let desk = Desk::with(TEXT, Gateway { refuses: Arc::clone(&refuses) });
     let ann = actor("ann", Role::Editor);
     let within = Some(Duration::from_secs(60));
     assert!(desk.control.change(&ann, &[add_scope("w")], "c", within).is_err());
     desk.fixture.is(TEXT);
     assert_eq!(desk.control.version(2).unwrap().state, VersionState::Abandoned);
     assert!(desk.control.unconfirmed().unwrap().is_none());
-    *REFUSES.0.lock().unwrap() = false;
+    refuses.store(false, Ordering::Relaxed);
     assert_eq!(desk.control.change(&ann, &[add_scope("w")], "c", None).unwrap().version.parent, Some(1));
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 
-use super::control::{TEXT, actor, add_scope, operation};
+use super::desk::{TEXT, actor, add_scope, operation};
 use super::*;
 use crate::change::actor::Role;
 use crate::change::control::ChangeControl;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::control::{Desk, actor, operation};
+use super::desk::{Desk, actor, operation};
 use super::*;
 use crate::change::actor::Role;
 use crate::change::error::ChangeError;

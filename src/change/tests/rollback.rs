@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::control::{Desk, TEXT, actor, operation};
+use super::desk::{Desk, TEXT, actor, operation};
 use super::*;
 use crate::change::actor::Role;
 use crate::change::error::ChangeError;

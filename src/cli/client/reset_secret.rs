@@ -10,10 +10,11 @@ use serde_json::json;
 use super::{add, save};
 use crate::change::new_secret;
 use crate::change::operation::{Operation, millis};
+use crate::change::validity::validity;
 use crate::cli::completed_names::clients;
 use crate::cli::failure::Failure;
 use crate::cli::output;
-use crate::config::{ClientSecret, Config, parse_duration};
+use crate::config::{ClientSecret, Config};
 use crate::gate::SecretHash;
 use crate::utc;
 
@@ -23,7 +24,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(add = ArgValueCompleter::new(clients))]
     name: String,
     /// How long the old secrets stay valid, such as 24h. Default: they end at once.
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = validity)]
     keep_old: Option<Duration>,
     /// End the client's tokens too, because the old secret was leaked.
     #[arg(long)]
@@ -31,17 +32,6 @@ pub(in crate::cli) struct Arguments {
     /// Print JSON, for scripts.
     #[arg(long)]
     json: bool,
-}
-
-/// The longest time that old secrets may stay valid. The date must be one that TOML can write.
-const LONGEST: Duration = Duration::from_secs(3_660 * 86_400);
-
-fn duration(text: &str) -> Result<Duration, String> {
-    match parse_duration(text) {
-        Ok(duration) if (Duration::from_secs(1)..=LONGEST).contains(&duration) => Ok(duration),
-        Ok(_) => Err("must be from 1s to ten years".to_owned()),
-        Err(error) => Err(format!("{error}: write it with its unit, such as 24h or 7d")),
-    }
 }
 
 pub(super) fn reset_secret(path: &Path, arguments: &Arguments) -> Result<(), Failure> {

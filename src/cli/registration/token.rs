@@ -7,7 +7,8 @@ use serde_json::json;
 
 use crate::change::new_secret;
 use crate::change::operation::Operation;
-use crate::change::registration::{NewToken, validity};
+use crate::change::registration::NewToken;
+use crate::change::validity::validity;
 use crate::cli::client::save;
 use crate::cli::failure::Failure;
 use crate::cli::output;

@@ -1,57 +1,16 @@
 //! The certificate for the server name that a client sends.
 
-use std::sync::Mutex;
-
 use rcgen::{CertificateParams, KeyPair, SignatureAlgorithm};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::{DigitallySignedStruct, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::SignatureScheme;
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
+use rustls_pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
 use super::*;
 use crate::config::CertificateFiles;
 use crate::oauth::certificate::Certificate;
 use crate::tls::provider;
-
-/// Accepts every certificate and notes it.
-#[derive(Debug, Default)]
-struct Noting(Mutex<Option<CertificateDer<'static>>>, Vec<SignatureScheme>);
-
-impl ServerCertVerifier for Noting {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        *self.0.lock().unwrap() = Some(certificate.clone().into_owned());
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.1.clone()
-    }
-}
+use crate::tls::server_verifier::ServerVerifier;
 
 fn files(
     folder: &Path,
@@ -71,20 +30,28 @@ fn files(
     files
 }
 
-/// Connects with a server name, and returns the first name in the certificate of the server.
+/// Connects as a client that can verify these signatures, and returns the first name in the certificate of
+/// the server.
 async fn shown(addr: SocketAddr, name: &str, schemes: &[SignatureScheme]) -> String {
-    let verifier = Arc::new(Noting(Mutex::default(), schemes.to_vec()));
-    let config = rustls::ClientConfig::builder_with_provider(provider())
+    let provider = provider();
+    let known = provider.signature_verification_algorithms;
+    let mapping = known.mapping.iter().filter(|(scheme, _)| schemes.contains(scheme)).copied();
+    let mapping = mapping.collect::<Vec<_>>().leak();
+    let algorithms = WebPkiSupportedAlgorithms { mapping, ..known };
+    let provider =
+        CryptoProvider { signature_verification_algorithms: algorithms, ..CryptoProvider::clone(&provider) };
+    let verifier = ServerVerifier::new(&provider, Vec::new());
+    let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::clone(&verifier) as _)
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     let stream = tokio::net::TcpStream::connect(addr).await.unwrap();
     let name = ServerName::try_from(name.to_owned()).unwrap();
-    let _stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
-    let certificate = verifier.0.lock().unwrap().take().unwrap();
-    Certificate::parse(&certificate).unwrap().dns_names().next().unwrap().to_owned()
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    let certificate = &stream.get_ref().1.peer_certificates().unwrap()[0];
+    Certificate::parse(certificate).unwrap().dns_names().next().unwrap().to_owned()
 }
 
 const ECDSA: SignatureScheme = SignatureScheme::ECDSA_NISTP256_SHA256;

@@ -9,6 +9,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::RootCertStore;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -91,14 +92,21 @@ async fn h2c_where_it_is_asked_for() {
     assert!(answer.starts_with("HTTP/2.0 tls=false"), "{answer}");
 }
 
+/// Creates a certificate authority, and writes its certificate to `file`.
+pub(super) fn authority(file: &Path) -> Issuer<'static, KeyPair> {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    let name = file.file_stem().and_then(|name| name.to_str()).unwrap();
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    std::fs::write(file, params.self_signed(&key).unwrap().pem()).unwrap();
+    Issuer::new(params, key)
+}
+
 #[tokio::test]
 async fn client_certificates_are_verified_and_optional() {
     let state = tempfile::tempdir().unwrap();
-    let ca_key = rcgen::KeyPair::generate().unwrap();
-    let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
-    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    std::fs::write(state.path().join("ca.pem"), ca.self_signed(&ca_key).unwrap().pem()).unwrap();
-    let issuer = rcgen::Issuer::new(ca, ca_key);
+    let issuer = authority(&state.path().join("ca.pem"));
     let key = rcgen::KeyPair::generate().unwrap();
     let params = rcgen::CertificateParams::new(["client".into()]).unwrap();
     let certificate = params.signed_by(&key, &issuer).unwrap().pem();
@@ -116,11 +124,7 @@ async fn client_certificates_are_verified_and_optional() {
 #[tokio::test]
 async fn any_client_certificate_is_taken_where_it_is_asked_for() {
     let state = tempfile::tempdir().unwrap();
-    let ca_key = rcgen::KeyPair::generate().unwrap();
-    let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
-    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    std::fs::write(state.path().join("ca.pem"), ca.self_signed(&ca_key).unwrap().pem()).unwrap();
-    let issuer = rcgen::Issuer::new(ca, ca_key);
+    let issuer = authority(&state.path().join("ca.pem"));
     let params = || rcgen::CertificateParams::new(["client".into()]).unwrap();
     let key = rcgen::KeyPair::generate().unwrap();
     let signed = params().signed_by(&key, &issuer).unwrap().pem();

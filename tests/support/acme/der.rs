@@ -1,12 +1,7 @@
 //! The DER that the authority reads: a certificate request and the certificate of a challenge.
 
+use crate::support::any_certificate::{P256, public_key_info};
 use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
-
-/// What precedes the point in the SubjectPublicKeyInfo of a key on P-256 (RFC 5480).
-const P256: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
-    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
-];
 
 /// Returns the first element with its head, its contents, and the rest.
 fn element(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
@@ -28,12 +23,6 @@ fn has(bytes: &[u8], part: &[u8]) -> bool {
 fn only_name(domain: &str) -> Vec<u8> {
     let length = u8::try_from(domain.len()).expect("a short name");
     [&[0x04, length + 4, 0x30, length + 2, 0x82, length][..], domain.as_bytes()].concat()
-}
-
-/// Returns the SubjectPublicKeyInfo of a certificate or a request with a key on P-256.
-pub(super) fn public_key_info(der: &[u8]) -> Option<&[u8]> {
-    let at = der.windows(P256.len()).position(|window| window == P256)?;
-    der.get(at..at + P256.len() + 65)
 }
 
 /// Verifies a certificate request (PKCS #10) for a domain, and returns the public key.

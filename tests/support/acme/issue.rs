@@ -31,5 +31,5 @@ pub(super) fn chain(state: &State, issuer: &Authority, domain: &str, key: Vec<u8
     let now = now - Duration::from_nanos(since.into());
     params.not_before = now.into();
     params.not_after = (now + state.lifetime).into();
-    format!("{}{}", issuer.certify(&params, &Key(key)), issuer.1)
+    format!("{}{}", issuer.certify(&params, &Key(key)), issuer.pem)
 }

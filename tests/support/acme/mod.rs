@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-pub(crate) use validate::{handshake, try_handshake};
+pub(crate) use validate::{Shown, handshake, try_handshake};
 
 /// Returns a certificate for `localhost` that the directory's authority has issued.
 pub(crate) fn own_identity(authority: &AcmeAuthority) -> Identity {
@@ -110,12 +110,12 @@ impl AcmeAuthority {
 
     /// Returns the authority of the directory's server, in PEM.
     pub(crate) fn own_ca(&self) -> &str {
-        &self.0.own.1
+        &self.0.own.pem
     }
 
     /// Returns the authority of the issued certificates, in PEM.
     pub(crate) fn issuer_ca(&self) -> &str {
-        &self.0.issuer.1
+        &self.0.issuer.pem
     }
 
     /// Changes how the authority behaves.

@@ -2,10 +2,8 @@
 
 use super::{Shared, der};
 use crate::support::tls;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls13_signature_with_raw_key};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use sha2::{Digest, Sha256};
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpStream};
@@ -64,49 +62,6 @@ pub(crate) fn handshake(address: SocketAddr, name: &str, ca: &str) -> Shown {
     try_handshake(address, name, &["http/1.1"], Some(ca)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// Accepts any certificate with a critical extension that other verifiers do not know. The signature of the
-/// handshake is verified.
-#[derive(Debug)]
-struct ChallengeCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for ChallengeCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("only TLS 1.3 is offered".to_owned()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let key = der::public_key_info(certificate);
-        let key = key.ok_or_else(|| Error::General("another kind of key".to_owned()))?;
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature_with_raw_key(message, &key.into(), signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
 /// Validates the domain of an order, in a separate thread.
 pub(super) fn begin(shared: &Arc<Shared>, order: usize) {
     let shared = Arc::clone(shared);
@@ -132,15 +87,8 @@ pub(super) fn begin(shared: &Arc<Shared>, order: usize) {
 }
 
 fn validate(gateway: SocketAddr, domain: &str, digest: &[u8]) -> Result<(), String> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .expect("protocol versions")
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(ChallengeCertificate(provider)))
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"acme-tls/1".to_vec()];
-    let shown = TcpStream::connect(gateway).and_then(|tcp| connect(tcp, domain, Arc::new(config)));
+    let config = tls::config(&["acme-tls/1"], None);
+    let shown = TcpStream::connect(gateway).and_then(|tcp| connect(tcp, domain, config));
     let mut shown = shown.map_err(|error| format!("no handshake: {error}"))?;
     if shown.protocol.as_deref() != Some(b"acme-tls/1") {
         return Err(format!("the server selects {:?}", shown.protocol));

@@ -1,10 +1,11 @@
 //! The first certificate: before it is issued, afterwards, and together with certificates in files.
 
 use super::{DAY, Setup, hello, state, wait_for, wait_for_use};
-use crate::support::acme::{handshake, try_handshake};
+use crate::support::acme::{Shown, handshake, try_handshake};
 use crate::support::certificates::{Authority, pem, self_signed};
 use crate::support::metrics::Scrape;
 use crate::support::{Conn, Gateway, raw, run};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
@@ -19,10 +20,15 @@ fn the_first_certificate_is_ordered_while_other_listeners_serve() {
     // The authority validates nothing yet.
     let gateway = Gateway::start(&config);
     raw(gateway.plain(), hello()).status(200);
-    for alpn in [&["http/1.1"][..], &[], &["h2"], &["acme-tls/1", "http/1.1"], &["acme-tls/1"]] {
-        let error = try_handshake(gateway.tls(), "b.test", alpn, None).err().expect("no certificate");
-        assert!(error.to_string().contains("alert"), "{alpn:?}: {error}");
+    // Clients get the self-signed certificate, which is for this machine alone.
+    for alpn in [&["http/1.1"][..], &[], &["h2"], &["acme-tls/1", "http/1.1"]] {
+        let shown = try_handshake(gateway.tls(), "a.test", alpn, None).expect("a handshake");
+        assert!(is_self_signed(&setup, &shown), "{alpn:?}");
     }
+    Conn::tls(gateway.tls(), &["http/1.1"]).request(hello()).status(200);
+    let error = try_handshake(gateway.tls(), "a.test", &["acme-tls/1"], None).err().expect("no challenge");
+    assert!(error.to_string().contains("alert"), "{error}");
+    assert!(gateway.written().contains("a self-signed certificate is served"), "{}", gateway.written());
     assert_eq!(state(gateway.dir()), serde_json::json!([{ "domain": "a.test", "not_after": null }]));
     assert_eq!(
         Scrape::of(&gateway).value("tollgate_acme_certificate_expiry_seconds{domain=\"a.test\"}"),
@@ -34,6 +40,8 @@ fn the_first_certificate_is_ordered_while_other_listeners_serve() {
     let shown = handshake(gateway.tls(), "a.test", setup.authority.issuer_ca());
     assert_eq!((shown.chain.len(), shown.protocol.as_deref()), (2, Some(&b"http/1.1"[..])));
     Conn::tls(gateway.tls(), &["http/1.1"]).request(hello()).status(200);
+
+    assert!(!is_self_signed(&setup, &shown));
 
     // After the challenge, a handshake with only `acme-tls/1` fails. Beside another protocol, `acme-tls/1` is
     // ignored.
@@ -61,6 +69,36 @@ fn the_first_certificate_is_ordered_while_other_listeners_serve() {
     setup.authority.assert_no_violation();
 }
 
+/// Returns whether the certificate is the one that the gateway makes for itself.
+fn is_self_signed(setup: &Setup, shown: &Shown) -> bool {
+    let file = std::fs::read_to_string(setup.state().join("self-signed.pem")).expect("self-signed.pem");
+    let lines = |text: &str| text.lines().collect::<String>();
+    lines(&file) == lines(&pem("CERTIFICATE", shown.certificate()))
+}
+
+#[test]
+fn the_listener_for_operators_serves_before_the_first_certificate() {
+    let setup = Setup::new(DAY * 90);
+    let config = setup.config("").table("[admin]\nlisten = \"https://127.0.0.1:0\"");
+    let gateway = Gateway::start(&config);
+    gateway.wait_for("console https://");
+    let written = gateway.written();
+    let address = written.split_once("console https://").and_then(|(_, rest)| rest.split_whitespace().next());
+    let address: SocketAddr = address.and_then(|address| address.parse().ok()).expect("an address");
+    let sign_in = || {
+        let request = format!("GET /sign-in HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        Conn::tls(address, &["http/1.1"]).request(request).status(200);
+    };
+    sign_in();
+    let before = try_handshake(address, "a.test", &["http/1.1"], None).expect("a handshake");
+    assert!(is_self_signed(&setup, &before));
+
+    setup.authority.lead_to(gateway.tls());
+    wait_for_use(&gateway);
+    handshake(address, "a.test", setup.authority.issuer_ca());
+    sign_in();
+}
+
 #[test]
 fn each_domain_has_its_certificate_and_files_are_for_all_other_names() {
     let setup = Setup::new(DAY * 90);
@@ -69,7 +107,7 @@ fn each_domain_has_its_certificate_and_files_are_for_all_other_names() {
     std::fs::write(folder.join("file.pem"), pem("CERTIFICATE", &file.certificate)).expect("file.pem");
     std::fs::write(folder.join("file.key"), pem("PRIVATE KEY", &file.key)).expect("file.key");
     // The gateway requests certificates from clients, but must not request one from the authority.
-    std::fs::write(folder.join("clients.pem"), &Authority::new().1).expect("clients.pem");
+    std::fs::write(folder.join("clients.pem"), &Authority::new().pem).expect("clients.pem");
     let config = setup.config_for("domains = [\"a.test\", \"b.test\"]", "").table(&format!(
         "[server.tls]\ncertificate = {:?}\nkey = {:?}\nclient_ca = {:?}",
         folder.join("file.pem"),

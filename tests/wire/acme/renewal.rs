@@ -2,7 +2,7 @@
 
 use super::{DAY, Setup, hello, wait_for, wait_for_use};
 use crate::support::acme::{handshake, try_handshake};
-use crate::support::gateway::run_upgrade;
+use crate::support::program::run_upgrade;
 use crate::support::tls::shown;
 use crate::support::{Conn, Gateway};
 use std::sync::Arc;

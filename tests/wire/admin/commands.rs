@@ -1,7 +1,7 @@
 //! `tollgate admin …`.
 
 use crate::support::config::cheap_hash;
-use crate::support::gateway::Output;
+use crate::support::program::Output;
 use crate::support::run;
 use std::fs::{self, File};
 use std::path::Path;

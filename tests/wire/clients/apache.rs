@@ -1,7 +1,7 @@
 //! Apache's mod_auth_openidc as a resource server, which introspects every token at the gateway (RFC 7662).
 
 use super::{ID, SECRET, SPECIAL_ID, SPECIAL_SECRET, Server, file};
-use crate::support::gateway::guard;
+use crate::support::guard::guard;
 use crate::support::{Conn, REVOKE, TOKEN, TestResponse, form, get, post_form, token_of};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;

@@ -6,7 +6,7 @@ mod registration;
 mod verifiers;
 
 use crate::support::config::cheap_hash;
-use crate::support::gateway::finish;
+use crate::support::program::finish;
 use crate::support::{Gateway, Upstream, jose};
 use rcgen::{KeyPair, PublicKeyData};
 use std::path::{Path, PathBuf};

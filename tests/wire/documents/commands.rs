@@ -2,7 +2,7 @@
 
 use super::document::{Document, read};
 use super::shown::is_shown;
-use crate::support::gateway::{Output, finish, run};
+use crate::support::program::{Output, finish, run};
 use crate::support::shipped;
 use std::path::Path;
 use std::process::Command;

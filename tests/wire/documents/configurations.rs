@@ -3,7 +3,7 @@
 use super::document::{Document, read};
 use crate::support::certificates::{pem, self_signed};
 use crate::support::config::cheap_hash;
-use crate::support::gateway::finish;
+use crate::support::program::finish;
 use std::collections::BTreeSet;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,8 +1,8 @@
 //! New keys: under load, by command, over an upgrade.
 
 use super::routes;
-use crate::support::gateway::run_upgrade;
 use crate::support::jwks;
+use crate::support::program::run_upgrade;
 use crate::support::upstream::ok;
 use crate::support::{Config, Conn, Fixture, Gateway, Next, Upstream, get, run};
 use serde_json::Value;

@@ -23,8 +23,8 @@ impl Encrypted {
         let folder = tempfile::tempdir().expect("a folder");
         let authority = Authority::new();
         let encrypted = |file: &str| folder.path().join(file).to_str().expect("a path of UTF-8").to_owned();
-        std::fs::write(encrypted("ca.pem"), &authority.1).expect("a file");
-        std::fs::write(encrypted("other-ca.pem"), &Authority::new().1).expect("a file");
+        std::fs::write(encrypted("ca.pem"), &authority.pem).expect("a file");
+        std::fs::write(encrypted("other-ca.pem"), &Authority::new().pem).expect("a file");
         for (file, identity) in [
             ("engine", authority.sign(name)),
             ("gateway", authority.sign("gateway.example.test")),

@@ -18,7 +18,7 @@ use crate::admin::console::workspace::problem;
 use crate::admin::problem::Problem;
 use crate::admin::user::Fields;
 use crate::change::error::ChangeError;
-use crate::change::registration::validity;
+use crate::change::validity::validity;
 use crate::config::{
     Config, InitialAccessToken, Registration, RegistrationTemplate, Role, ShownDuration, grouped,
 };

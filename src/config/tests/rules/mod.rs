@@ -2,6 +2,7 @@
 
 mod acme;
 mod clients;
+mod forwarding;
 mod listeners;
 mod registration;
 mod routes;
