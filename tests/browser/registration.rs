@@ -50,7 +50,7 @@ pub(crate) async fn from_a_token_to_the_end_of_a_client(javascript: Javascript) 
     register(address, &token).status(401);
     owner.follow("Changes (1)").await;
     owner.sees("Add the initial access token").await;
-    owner.sees("the initial access token \"ci\" is new").await;
+    owner.sees("is new: template").await;
     assert!(!owner.text().await.contains(&token), "only its digest is kept");
     commit(&owner, "A token for the pipeline").await;
     assert!(!console.file().contains(&token) && console.file().contains("sha256:"));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::registered;
+use super::registered_state;
 use crate::admin::console::view::clients::{ClientRow, ClientsPage, RegisteredRow};
 use crate::admin::console::view::frame::Section;
 use crate::admin::console::view::parts::{Badge, Tone};
@@ -96,10 +96,10 @@ fn registered_rows(visit: &Visit, query: &str) -> (usize, Vec<RegisteredRow>) {
             || client.metadata.scopes.iter().any(|scope| scope == query)
     };
     let row = |client: &Arc<Registered>| RegisteredRow {
-        url: registered::url(client.id.as_str()),
+        url: registered_state::url(client.id.as_str()),
         id: client.id.to_string(),
         name: client.metadata.name().unwrap_or("–").to_owned(),
-        badges: vec![registered::badge(visit, client)],
+        badges: vec![registered_state::badge(visit, client)],
         template: client.template.clone(),
         scopes: gate
             .registered_spec(client)
@@ -108,7 +108,7 @@ fn registered_rows(visit: &Visit, query: &str) -> (usize, Vec<RegisteredRow>) {
             .map(str::to_owned)
             .collect(),
         tokens: gate.tokens_live_of(client.id.as_str()).map_or_else(|| "–".to_owned(), grouped),
-        last_used: registered::last_used(client),
+        last_used: registered_state::last_used(client),
     };
     let all = gate.registered_clients();
     let wanted: Vec<_> = all.iter().filter(is_wanted).collect();

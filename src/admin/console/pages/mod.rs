@@ -9,6 +9,7 @@ pub(super) mod history;
 pub(super) mod new_client;
 pub(super) mod overview;
 pub(super) mod registered;
+mod registered_state;
 pub(super) mod registration;
 pub(super) mod route_form;
 pub(super) mod routes;

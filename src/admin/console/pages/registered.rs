@@ -7,7 +7,7 @@ use axum::extract::Path;
 use serde_json::{Value as Json, json};
 
 use super::client::revoke_all;
-use super::registration::since_1970;
+use super::registered_state::{Listed, badge, last_used, url};
 use super::routes::name as route_name;
 use crate::access::reach::Reach;
 use crate::access::registered::client as as_configured;
@@ -77,49 +77,6 @@ pub(in crate::admin::console) async fn revoke_tokens(
     go_to(&url(&id))
 }
 
-/// Returns the address of a registered client's page.
-pub(super) fn url(id: &str) -> String {
-    format!("/clients/registered/{}", wording::encode(id))
-}
-
-/// Returns whether a registered client may authenticate.
-pub(super) fn badge(visit: &Visit, client: &Registered) -> Badge {
-    match visit.admin.gate().registered_spec(client) {
-        _ if Listed::of(&visit.config(), client.id.as_str()).removed => Badge::new(Tone::Plain, "removed"),
-        Some(spec) if spec.policy.enabled => Badge::new(Tone::Good, "enabled"),
-        Some(_) => Badge::new(Tone::Plain, "disabled"),
-        None => Badge::new(Tone::Warn, "without template"),
-    }
-}
-
-/// Returns when a registered client was last used.
-pub(super) fn last_used(client: &Registered) -> String {
-    let used = client.last_used();
-    if used > client.issued_at {
-        wording::relative(since_1970(used), SystemTime::now())
-    } else {
-        "not yet".to_owned()
-    }
-}
-
-/// Whether a configuration lists a registered client as disabled or removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Listed {
-    disabled: bool,
-    removed: bool,
-}
-
-impl Listed {
-    fn of(config: &Config, id: &str) -> Self {
-        let is_in = |ids: &[String]| ids.iter().any(|listed| listed == id);
-        let registration = config.token_service.registration.as_ref();
-        Self {
-            disabled: registration.is_some_and(|table| is_in(&table.disabled_clients)),
-            removed: registration.is_some_and(|table| is_in(&table.removed_clients)),
-        }
-    }
-}
-
 fn planned_badges(visit: &Visit, client: &Registered, planned: Listed) -> Vec<Badge> {
     let mut badges = vec![badge(visit, client)];
     let now = Listed::of(&visit.config(), client.id.as_str());
@@ -135,7 +92,7 @@ fn planned_badges(visit: &Visit, client: &Registered, planned: Listed) -> Vec<Ba
 
 fn terms(visit: &Visit, client: &Registered, configured: Option<&Client>) -> Vec<Term> {
     let now = SystemTime::now();
-    let at = |seconds| wording::relative(since_1970(seconds), now);
+    let at = |seconds| wording::relative(wording::since_1970(seconds), now);
     let mut terms = vec![
         Term::new("Template", &*client.template),
         Term::new("Registered", at(client.issued_at)),

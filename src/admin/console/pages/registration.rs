@@ -1,6 +1,6 @@
 //! The templates that bound what clients may register, and the initial access tokens.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use http::StatusCode;
 use serde_json::{Value as Json, json};
@@ -199,9 +199,4 @@ fn token_row(visit: &Visit, token: &InitialAccessToken) -> TokenRow {
             None => grouped(used),
         },
     }
-}
-
-/// Returns a moment in Unix seconds.
-pub(super) fn since_1970(seconds: u64) -> SystemTime {
-    UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(UNIX_EPOCH)
 }
