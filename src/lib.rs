@@ -121,6 +121,7 @@
 //! | `pingora` | the module and the app wrapper |
 //! | `config` | gateway.toml as a source of a [`GateSpec`] |
 //! | `journal` | `store::Journal`: tokens, revocations and used assertions survive a restart |
+//! | `redis` | `store::RedisStore`: several processes share their tokens on Redis or Valkey |
 //! | `jose` | clients without a secret (`private_key_jwt`, mutual TLS) and tokens bound to a key (DPoP) |
 //! | `remote` | `Gate::remote`: the layer in front of a service that asks a gateway about its tokens |
 //!

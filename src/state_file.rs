@@ -17,19 +17,19 @@ use std::path::Path;
 #[cfg(feature = "gateway")]
 pub(crate) use self::document::{DocumentError, read_document};
 
-/// Makes the folder of such files, if it is not there: for this user alone.
+/// Creates the folder of such files if it does not exist. Only this user can access it.
 pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// Writes a neighbour and renames it, so that a reader sees the old file or the new one, and the mode is
-/// right from the first byte on. The folder is made if it is not there.
+/// Writes a temporary file beside it and renames that, so that a reader sees the old file or the new one, and
+/// the mode is right from the first byte on. The folder is made if it is not there.
 #[cfg(feature = "gateway")]
 pub(crate) fn replace(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         make_folder(folder)?;
     }
-    // One name for all tries: a crash leaves one neighbour behind, not many.
+    // Every attempt uses the same name, so a crash leaves at most one temporary file behind.
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let temporary = path.with_file_name(name);

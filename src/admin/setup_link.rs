@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_is_for_one_use_within_its_time() {
+    fn a_link_works_once_and_until_it_expires() {
         let folder = tempfile::tempdir().unwrap();
         let (links, now) = (SetupLinks::of(folder.path()), UNIX_EPOCH + Duration::from_secs(1_800_000_000));
         assert!(!links.accepts("anything", now).unwrap(), "there is none");
@@ -165,7 +165,7 @@ mod tests {
         let code = links.make(now).unwrap();
         assert!(!links.accepts(first.expose(), now).unwrap(), "a later link ends it");
         assert!(links.accepts(code.expose(), now + LIFETIME - Duration::from_secs(1)).unwrap());
-        assert!(links.accepts(code.expose(), now).unwrap(), "asking does not spend it");
+        assert!(links.accepts(code.expose(), now).unwrap(), "a check does not use it up");
         let kept = fs::read_to_string(folder.path().join("admin/setup.json")).unwrap();
         assert!(!kept.contains(code.expose()), "{kept}");
         links.end().unwrap();

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn near_names_are_suggested_and_far_ones_are_not() {
+    fn similar_names_are_suggested_and_others_are_not() {
         let names = ["scopes", "secret", "secrets", "listen", "token_lifetime"];
         let table = [
             ("scope", Some("scopes")),

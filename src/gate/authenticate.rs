@@ -123,8 +123,9 @@ impl Gate {
     }
 }
 
-/// Lists the hashes to verify a secret against: first the client's own, then a decoy for what they cost less
-/// than the most expensive client's, so that every failure costs the same for every client, known or not.
+/// Lists the hashes to verify a secret against: those of the client, and then a decoy that costs as much as
+/// the difference to the most expensive client. Every failure therefore costs the same for every client,
+/// known or not.
 fn candidates(
     settings: &Settings,
     client: Option<&Arc<Client>>,

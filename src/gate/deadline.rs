@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_that_takes_too_long_is_given_up_by_the_clock_and_leaves_no_entry() {
+    async fn work_beyond_its_limit_is_dropped_and_leaves_no_entry() {
         let (clock, deadlines) = (ManualClock::default(), Deadlines::default());
         let limit = Duration::from_secs(30);
         assert_eq!(deadlines.within(&clock, limit, async { 1 }).await, Some(1));

@@ -1,7 +1,7 @@
 //! Grants that another process has made while both share the store, as in an upgrade.
 //!
-//! That process has other settings, which permitted what these settings may not. So its grants are treated
-//! like those from before a restart, before any token of them is found.
+//! The settings of that process may permit what these settings do not. Its grants are therefore treated like
+//! those from before a restart, before any token of them is found.
 
 use std::sync::{Arc, PoisonError};
 

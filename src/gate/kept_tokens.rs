@@ -14,8 +14,8 @@ use crate::oauth::registration::is_client_id;
 use crate::store::TokenStore;
 
 impl Gate {
-    /// Does to the tokens from before a restart what a reload does to tokens: what has changed while the gate
-    /// did not run ends or narrows them. No request is answered before that.
+    /// Ends or narrows the tokens from before a restart as a reload would, because their clients may have
+    /// changed while the gate did not run. This happens before any request is answered.
     pub(super) fn adopt_kept_tokens(&self) {
         let store = &*self.inner.store;
         let Some(lasting) = store.lasting() else { return };

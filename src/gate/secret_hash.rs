@@ -52,7 +52,7 @@ impl fmt::Display for SecretHashError {
         f.write_str(match self {
             Self::Plaintext => "is not a hash (the secret itself must not be in the file)",
             Self::Malformed => {
-                "begins like a PHC string and is not a well-formed one (cut off, or a sign too many?)"
+                "begins like a PHC string, but is malformed (was it cut off, or is there an extra character?)"
             }
             Self::Algorithm => "is hashed with another algorithm than argon2id",
             Self::Version => "is hashed with another version of argon2 than v=19",

@@ -328,8 +328,8 @@ fn decoy(spec: &GateSpec) -> Option<SecretHash> {
     }
 }
 
-/// Returns a decoy for what a client's hashes cost less than `decoy`. Without it, the time that a refusal
-/// takes would distinguish clients with cheaper or fewer hashes from unknown ones.
+/// Returns a decoy that costs as much as `decoy` costs more than the hashes of a client. Without it, the time
+/// that a refusal takes would distinguish clients with cheaper or fewer hashes from unknown ones.
 fn padding(secrets: &[SecretSpec], decoy: Option<&SecretHash>) -> Option<SecretHash> {
     let decoy = decoy?;
     let own = secrets.iter().map(|secret| secret.hash.cost()).sum();

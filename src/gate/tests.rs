@@ -169,7 +169,7 @@ async fn a_token_works_until_the_millisecond_it_expires() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_an_unknown_and_a_disabled_client_are_answered_alike() {
+async fn a_wrong_secret_an_unknown_and_a_disabled_client_get_the_same_response() {
     let mut off = client("off", &[("1", "s", None)]);
     off.policy.enabled = false;
     let (gate, _) = gate(vec![client("server", &[("1", "s", None)]), off]);

@@ -7,7 +7,7 @@ use crate::gate::instance::Gate;
 use crate::oauth::grant::{Confirmation, Record};
 use crate::oauth::scope::Scopes;
 
-/// What a token is good for. The token itself nobody knows but its client.
+/// The properties of a stored token. The token itself is known only to its client.
 #[derive(Debug, Clone)]
 pub(crate) struct TokenInfo {
     /// When it was issued, since 1970.
@@ -21,13 +21,13 @@ pub(crate) struct TokenInfo {
 }
 
 impl Gate {
-    /// Returns how many tokens of a client are valid; `None` if there is no such client.
+    /// Returns how many tokens of a client are valid, or `None` if there is no such client.
     pub(crate) fn live_tokens_of(&self, client_id: &str) -> Option<u64> {
         self.settings().clients.get(client_id).map(|client| client.state.live_tokens())
     }
 
-    /// Returns at most `at_most` valid tokens of a client, and whether these are all. At most `looked_at`
-    /// tokens of the store are looked at.
+    /// Returns at most `at_most` valid tokens of a client, and whether the list is complete. At most
+    /// `looked_at` tokens of the store are examined.
     pub(crate) fn tokens_of(
         &self,
         client_id: &str,

@@ -214,7 +214,7 @@ impl Keeper {
                 log::error!("{domain}: the certificate has expired, and none was issued: {error}{next}");
             }
             Some(end) => log::warn!(
-                "{domain}: no new certificate was issued, and the one before stays in use until {}: {error}{next}",
+                "{domain}: no new certificate was issued, and the previous one stays in use until {}: {error}{next}",
                 utc::from_unix(end)
             ),
         }

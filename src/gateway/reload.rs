@@ -120,7 +120,7 @@ impl Reloader {
         let (status, error) = match outcome {
             Ok(status) => (status, None),
             Err(error) => {
-                let status = "the changed configuration has errors: the one before it stays in force";
+                let status = "the changed configuration has errors: the previous one stays in force";
                 (status.to_owned(), Some(error.to_string()))
             }
         };
@@ -164,7 +164,7 @@ impl Reloader {
         let paths = tls_paths(&config, self.state_dir());
         match paths.and_then(|paths| reloader.prepare(&paths).map_err(StartError::config)) {
             Ok(prepared) => self.use_certificates(prepared),
-            Err(error) => log::error!("the certificates before stay in use: {error}"),
+            Err(error) => log::error!("the previous certificates stay in use: {error}"),
         }
     }
 
@@ -197,7 +197,7 @@ impl Reloader {
             Err(failure) => {
                 self.reopen_logs();
                 log::error!(
-                    "the changed {} is not applied, and the configuration before it stays in force:\n{}",
+                    "the changed {} is not applied, and the previous configuration stays in force:\n{}",
                     seen.path().display(),
                     failure
                 );

@@ -1,8 +1,8 @@
 //! The cookie of the console's sessions, which is for no upstream.
 //!
 //! Cookies ignore ports: a browser that is signed in to a console on this host sends its cookie to every
-//! other server on the host, this gateway's listeners for clients among them. It may be the console of
-//! another gateway, so the cookie is removed whether this gateway has a console or not.
+//! other server on the host, including this gateway's listeners for clients. It may be the console of another
+//! gateway, so the cookie is removed whether this gateway has a console or not.
 
 use memchr::memmem;
 

@@ -259,7 +259,7 @@ mod tests {
             (true, "http://api.example.com:8080/b", "https://api.example.com/b"),
             (true, "http://10.0.0.1:8080", "https://api.example.com/"),
             (true, "/b", "/b"),
-            // It sends clients to https.
+            // A server that redirects to https.
             (false, "https://api.example.com/b", "https://api.example.com/b"),
             (false, "http://api.example.com:9/b", "http://api.example.com:9/b"),
         ] {

@@ -46,8 +46,8 @@ pub(crate) struct Outgoing<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AppliedRules<'a> {
     pub(crate) rules: &'a RequestRules,
-    /// `traceparent` and `tracestate`, on a route whose requests are traced. The client's own are removed
-    /// then.
+    /// `traceparent` and `tracestate`, on a route whose requests are traced. They replace those of the
+    /// client.
     pub(crate) trace: Option<(&'a [u8], Option<&'a [u8]>)>,
     /// The header with a JWT.
     pub(crate) jwt: Option<(&'a HeaderName, &'a [u8])>,

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_and_a_flood_of_addresses_locks_nobody_out() {
+    fn memory_is_bounded_and_a_flood_of_addresses_causes_no_refusal() {
         let clock = FakeRelativeClock::default();
         let limiter = limiter(2, Duration::from_secs(3600), &clock);
         assert_eq!(admitted(&limiter, "198.51.100.1", 9), 2);

@@ -261,8 +261,8 @@ async fn respond(reply: &Reply, response: Response<Full<Bytes>>, record: &mut Re
 async fn send(reply: &Reply, mut response: Response<ResponseBody<'_>>, record: &mut RequestRecord) {
     record.begin_response(response.status());
     if let Some(mut id) = record.request_id().and_then(|id| HeaderValue::from_bytes(id).ok()) {
-        // HPACK indexes no sensitive value (RFC 7541 §7.1.3). Ids, which never come twice, would displace
-        // others.
+        // HPACK does not index sensitive values (RFC 7541 §7.1.3). Request ids never repeat, so indexing them
+        // would only evict other values.
         id.set_sensitive(true);
         response.headers_mut().insert(REQUEST_ID.name, id);
     }

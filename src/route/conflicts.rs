@@ -61,7 +61,7 @@ impl<L: Copy> Conflicts<L> {
 }
 
 impl<L> Known<L> {
-    /// Compares two claims whose patterns are the same but for case.
+    /// Compares two claims whose patterns differ only in case.
     fn conflicts_with(&self, other: &Self) -> bool {
         if self.case_insensitive != other.case_insensitive {
             // Methods cannot distinguish them: the case of the path would decide which of the two matches.

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_that_the_server_knows_is_not_put_there_twice() {
+    fn a_prefix_that_the_server_has_added_is_not_added_twice() {
         let strip = rewrite("", strip("/v1"));
         assert_eq!(strip.restore("/v1/a", "/v1/b").as_deref(), Some("/v1/b"));
         assert_eq!(strip.restore("/v1/a", "/v10/b").as_deref(), Some("/v1/v10/b"));

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn other_paths_of_the_upstream_have_no_way_back() {
+    fn other_paths_of_the_upstream_are_not_mapped_back() {
         let template = path("/users/{id}", "/registered/{id}");
         for sent in ["/", "/login", "/registered/7/photo", "/other/7"] {
             assert_eq!(template.restore("/users/1", sent), None, "{sent}");

@@ -114,9 +114,9 @@ impl fmt::Display for SelfSignedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Write(path, error) => {
-                write!(f, "cannot keep the self-signed certificate: {}: {error}", path.display())
+                write!(f, "cannot store the self-signed certificate: {}: {error}", path.display())
             }
-            Self::Generate(error) => write!(f, "cannot make a self-signed certificate: {error}"),
+            Self::Generate(error) => write!(f, "cannot create a self-signed certificate: {error}"),
         }
     }
 }

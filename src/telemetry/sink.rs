@@ -9,7 +9,7 @@ const REPORT_EVERY: Duration = Duration::from_secs(10);
 /// The delay before the next attempt to write to a full non-blocking output.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
 
-/// What became of lines.
+/// The numbers of lines that were written and lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Written {
     /// The number of lines that were written whole.

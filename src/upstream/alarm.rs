@@ -1,4 +1,4 @@
-//! The timer of a task, for all that it waits for.
+//! A timer that a task shares among all of its deadlines.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -8,11 +8,12 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::clock::turn;
 
-/// Wakes its task at the earliest of the deadlines that it is asked about.
+/// Wakes its task at the earliest of the deadlines that it is polled with.
 ///
-/// It is lazy. A deadline behind the one it is armed for moves nothing: the alarm rings early, and is then
-/// armed for what is still waited for. So a wait that ends in time, as nearly all do, costs a comparison, and
-/// the runtime's timer is touched about once in a timeout, not once in a request.
+/// A deadline later than the registered one does not reset the timer: the alarm wakes the task early, and
+/// then registers the deadline that the task polls. A wait that ends in time, as nearly all do, therefore
+/// costs one comparison, and the timer of the runtime is reset about once per timeout instead of once per
+/// request.
 #[derive(Debug, Default)]
 pub(crate) struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,
@@ -43,7 +44,7 @@ impl Alarm {
         }
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         sleep.as_mut().reset(deadline);
-        // Without budget left the sleep does not register, but has the task polled again.
+        // Without remaining budget, the sleep does not register. It wakes the task immediately instead.
         let registers = coop::has_budget_remaining();
         if sleep.as_mut().poll(cx).is_ready() {
             self.armed = None;
@@ -73,7 +74,7 @@ mod tests {
         assert_eq!(start.elapsed(), 10 * MS);
         let later = start + 1_000 * MS;
         let mut polls = 0;
-        // Asked about a later one first, then about one that is nearer.
+        // A later deadline is polled first, and then an earlier one.
         poll_fn(|cx| {
             polls += 1;
             let _ = alarm.poll(later, cx);
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_later_deadline_moves_no_timer() {
+    async fn a_later_deadline_does_not_reset_the_timer() {
         let start = Instant::now();
         let mut alarm = Alarm::default();
         poll_fn(|cx| Poll::Ready(alarm.poll(start + 10 * MS, cx).is_pending())).await;

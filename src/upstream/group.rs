@@ -144,7 +144,7 @@ impl Upstream {
         }
     }
 
-    /// The host that a request is for whose client names none: its first server.
+    /// Returns the host of a request that names none: that of the first server.
     pub(crate) fn default_host(&self) -> &[u8] {
         self.default_host.as_bytes()
     }
@@ -154,7 +154,7 @@ impl Upstream {
         &self.servers
     }
 
-    /// Returns the host and port of the server with this key; the path of a Unix socket and 0.
+    /// Returns the host and port of the server with this key. For a Unix socket, it returns the path and 0.
     pub(crate) fn server(&self, key: u64) -> Option<(&str, u16)> {
         let server = self.servers.iter().find(|server| server.key == key)?;
         match server.socket.as_deref().and_then(Path::to_str) {

@@ -26,20 +26,21 @@ impl Io {
 }
 
 impl Io {
-    /// Ready if a read may find something. Costs less than a read that finds nothing, and needs no buffer.
+    /// Ready if a read may return data. This costs less than a read that returns nothing, and needs no
+    /// buffer.
     #[inline]
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             // A read reports the error.
             Self::Plain(stream) => stream.poll_read_ready(cx).map(|_| ()),
             Self::Unix(stream) => stream.poll_read_ready(cx).map(|_| ()),
-            // The session itself may have something.
+            // The TLS session may hold decrypted data.
             Self::Tls(_) => Poll::Ready(()),
         }
     }
 
-    /// Returns whether nothing can be read, not even the end. Leaves no waker, and costs no system call where
-    /// the reactor knows of nothing.
+    /// Returns whether there is nothing to read, not even the end of the stream. It registers no waker, and
+    /// makes no system call if the runtime has seen no event.
     pub(crate) fn is_quiet(&self) -> bool {
         let read = match self {
             Self::Plain(stream) => stream.try_read(&mut [0]),

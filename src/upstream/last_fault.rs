@@ -1,4 +1,4 @@
-//! The last fault of a server, for people.
+//! The last fault of a server, for operators.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};

@@ -1,6 +1,6 @@
-//! The listener for operators, which no upstream may be: a route to it would let anybody reach the console
-//! from the address of the gateway. The configuration refuses its address; a name shows only when it is
-//! connected to.
+//! Keeps upstreams away from the listener for operators: through a route to it, anyone could reach the
+//! console from the address of the gateway. The configuration refuses its address. A host name is checked
+//! here, when it is connected to.
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -23,7 +23,7 @@ pub(super) fn is(stream: &TcpStream) -> bool {
         return false;
     }
     let (peer, listener) = (peer.ip().to_canonical(), listener.ip().to_canonical());
-    // A listener on all addresses has those that this machine reaches from the same address.
+    // A connection that has the same address at both ends leads to this machine.
     let is_local = || stream.local_addr().is_ok_and(|local| local.ip().to_canonical() == peer);
     peer == listener || (listener.is_unspecified() && (peer.is_loopback() || is_local()))
 }

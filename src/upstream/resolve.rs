@@ -203,7 +203,7 @@ impl Resolver {
         let addresses = self.addresses().await?;
         let mut failure = io::Error::from(io::ErrorKind::NotFound);
         for (tried, address) in addresses.iter().enumerate() {
-            // Whoever answers for a name could name one of these. Only the configuration itself may.
+            // A DNS server could return such an address. It is allowed only if the configuration contains it.
             if self.is_name() && is_metadata(address.ip()) {
                 failure = io::Error::new(
                     io::ErrorKind::PermissionDenied,

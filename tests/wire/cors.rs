@@ -162,4 +162,6 @@ fn pages_of_a_listed_origin_get_tokens() {
 fn without_the_setting_the_endpoints_know_no_origin() {
     let asks = "Access-Control-Request-Method: POST";
     preflight(TOKEN, &[PAGE, asks]).status(405).lacks("access-control-allow-origin");
+    let form = "grant_type=client_credentials&client_id=server&client_secret=Password1&scope=read";
+    gateway().raw(post_form(TOKEN, &[PAGE], form)).status(200).lacks("access-control-allow-origin");
 }

@@ -168,11 +168,11 @@ fn check_reports_conflicting_routes_and_invalid_toml() {
         Config::standard("127.0.0.1:9".parse().expect("an address")).route(route).route(route).text();
     let output = run(folder(&config).path(), &["check"]);
     assert_eq!(output.code, Some(2), "{output:?}");
-    assert!(output.all().contains("/tied"), "{output:?}");
+    assert!(output.all().contains("\"/tied\" matches the same requests as the route in line "), "{output:?}");
 
     let output = run(folder("[server]\nlisten = [\n").path(), &["check"]);
     assert_eq!(output.code, Some(2), "{output:?}");
-    assert!(output.all().contains("gateway.toml:"), "{output:?}");
+    assert!(output.all().contains("gateway.toml:2:11"), "{output:?}");
 }
 
 /// Returns a gateway, an upstream that holds `/api/slow`, and the channel that releases it.

@@ -303,7 +303,7 @@ fn the_counts_of_a_replaced_process_are_added_until_its_end() {
     assert_eq!(request_token(&gateway, "one", SECRET), 200);
     count += 1;
     assert!(gateway.wait(Duration::from_secs(12)).success());
-    gateway.wait_for("the gateway before this one has ended");
+    gateway.wait_for("the previous gateway process has ended");
     wait_until_recorded(gateway.dir(), "one", count);
     let started = Instant::now();
     let late = || -> i64 {

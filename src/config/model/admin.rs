@@ -76,7 +76,7 @@ pub enum Role {
 
 impl Role {
     /// All roles with their names, those that may do less first.
-    pub const ALL: [(&'static str, Self); 3] =
+    pub(crate) const ALL: [(&'static str, Self); 3] =
         [("viewer", Self::Viewer), ("editor", Self::Editor), ("owner", Self::Owner)];
 
     /// Returns the name of the role in gateway.toml.

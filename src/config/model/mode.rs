@@ -15,7 +15,7 @@ pub enum Mode {
 
 impl Mode {
     /// Both modes with their names.
-    pub const ALL: [(&'static str, Self); 2] = [("enforce", Self::Enforce), ("shadow", Self::Shadow)];
+    pub(crate) const ALL: [(&'static str, Self); 2] = [("enforce", Self::Enforce), ("shadow", Self::Shadow)];
 
     /// Returns the name of the mode in gateway.toml.
     #[must_use]

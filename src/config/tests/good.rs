@@ -88,7 +88,7 @@ fn empty_tables_are_the_defaults_too() {
 }
 
 #[test]
-fn a_listener_on_loopback_may_believe_everybody() {
+fn a_listener_on_loopback_may_trust_every_proxy() {
     for (url, value, from) in [
         ("https://127.0.0.1:1", "true", Some("127.0.0.0/8 ::1/128")),
         ("https://[::1]:1", "true", Some("127.0.0.0/8 ::1/128")),
@@ -105,7 +105,7 @@ fn a_listener_on_loopback_may_believe_everybody() {
 }
 
 #[test]
-fn everything_in_server_and_token_service_arrives() {
+fn every_key_in_server_and_token_service_is_compiled() {
     let config = maximal();
     let server = &config.server;
     let listen: Vec<_> = server
@@ -204,7 +204,7 @@ fn everything_in_server_and_token_service_arrives() {
 }
 
 #[test]
-fn everything_of_a_client_arrives() {
+fn every_key_of_a_client_is_compiled() {
     let config = maximal();
     let ids: Vec<&str> = config.clients.iter().map(|client| client.id.as_str()).collect();
     assert_eq!(ids, ["server", "with two", "keys", "key-url", "certificate", "self-signed"]);
@@ -238,7 +238,7 @@ fn everything_of_a_client_arrives() {
 }
 
 #[test]
-fn everything_of_an_upstream_arrives() {
+fn every_key_of_an_upstream_is_compiled() {
     let config = maximal();
     let hello = &config.upstreams[0];
     let servers: Vec<_> = hello.servers.iter().map(|one| (one.to_string(), one.weight.get())).collect();
@@ -283,7 +283,7 @@ fn everything_of_an_upstream_arrives() {
 }
 
 #[test]
-fn everything_of_a_route_arrives() {
+fn every_key_of_a_route_is_compiled() {
     let config = maximal();
     let [first, second, third] = config.routes.as_slice() else { panic!("{:?}", config.routes) };
     assert_eq!(first.path, Pattern::path("/v1/hello/{name}").unwrap());

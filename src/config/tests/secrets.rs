@@ -67,7 +67,7 @@ proptest! {
 }
 
 #[test]
-fn a_secret_in_a_file_or_in_the_environment_is_not_told_either() {
+fn a_secret_in_a_file_or_in_the_environment_is_not_shown() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("secret"), "from-the-file").unwrap();
     for source in ["env:LEGACY_KEY", "file:secret"] {
@@ -80,7 +80,7 @@ fn a_secret_in_a_file_or_in_the_environment_is_not_told_either() {
 }
 
 #[test]
-fn a_secret_file_has_one_secret_and_a_bound() {
+fn a_secret_file_has_one_secret_of_bounded_size() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("large"), vec![b'a'; 70_000]).unwrap();
     std::fs::write(folder.path().join("empty"), "\n").unwrap();

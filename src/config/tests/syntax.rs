@@ -4,7 +4,7 @@ use super::*;
 use crate::config::ErrorKind;
 
 #[test]
-fn ten_errors_are_ten_errors() {
+fn ten_errors_are_reported_at_once() {
     let text = r#"[server]
 listen = ["http://0.0.0.0:80", "ftp://127.0.0.1"]
 threads = "many"
@@ -23,7 +23,7 @@ path = "hello"
 upstream = "nowhere"
 "#;
     let errors = parse(text).unwrap_err();
-    let told: Vec<(u32, &str)> =
+    let reported: Vec<(u32, &str)> =
         errors.iter().map(|error| (error.position.unwrap().line, error.key.as_str())).collect();
     let wanted = [
         (2, "server.listen[0]"),
@@ -37,7 +37,7 @@ upstream = "nowhere"
         (15, "routes[0].path"),
         (16, "routes[0].upstream"),
     ];
-    assert_eq!(told, wanted, "{errors}");
+    assert_eq!(reported, wanted, "{errors}");
     let shown = errors.to_string();
     assert!(shown.ends_with("\n10 errors"), "{shown}");
     assert_eq!(shown.lines().count(), 11, "{shown}");
@@ -73,7 +73,7 @@ fn columns_count_characters() {
 }
 
 #[test]
-fn unknown_keys_are_errors_with_the_near_one_named() {
+fn errors_about_unknown_keys_suggest_a_similar_one() {
     let table = [
         ("[sever]\n", 1, "sever", "did you mean `server`?"),
         ("[server]\nlitsen = []\n", 2, "server.litsen", "did you mean `listen`?"),
@@ -96,13 +96,13 @@ fn unknown_keys_are_errors_with_the_near_one_named() {
 }
 
 #[test]
-fn broken_toml_is_told_with_its_line_and_so_is_the_rest() {
+fn broken_toml_is_reported_with_its_line_beside_other_errors() {
     let text =
         "[server]\nlisten = [\"http://0.0.0.0:80\"]\nthreads = = 2\n\n[token_service]\nmax_tokens = 0\n";
     let errors = parse(text).unwrap_err();
-    let told: Vec<_> = errors.iter().map(|error| (error.kind, error.position.unwrap().line)).collect();
+    let reported: Vec<_> = errors.iter().map(|error| (error.kind, error.position.unwrap().line)).collect();
     assert_eq!(
-        told,
+        reported,
         [(ErrorKind::InsecureListener, 2), (ErrorKind::Syntax, 3), (ErrorKind::InvalidValue, 6)],
         "{errors}"
     );
@@ -123,7 +123,7 @@ fn keys_on_a_broken_line_are_not_reported_as_missing() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_one_clear_error() {
+fn an_unreadable_file_is_one_error() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("none.toml");
     let errors = Config::load(&missing).unwrap_err();
@@ -140,7 +140,7 @@ fn a_file_that_cannot_be_read_is_one_clear_error() {
 }
 
 #[test]
-fn wrong_types_say_what_is_there_and_what_should_be() {
+fn errors_about_types_name_both_types() {
     let table = [
         ("server = 1\n", "server", "is a whole number; it must be a table"),
         (

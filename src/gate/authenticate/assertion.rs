@@ -24,10 +24,10 @@ const LEEWAY: u64 = 30;
 impl Gate {
     /// Authenticates the client that has signed an assertion.
     ///
-    /// There is nothing to guess about a signature, so failures are never refused for their number: forgeries
-    /// lock out neither the holder of the key nor anybody else at its address. What they cost is bounded in
-    /// another way: once an address has sent many, its signatures wait for the turn of its network on the
-    /// hashing threads, which run at the lowest priority.
+    /// A signature cannot be guessed, so failed assertions are never refused because of their number. Forged
+    /// ones therefore lock out neither the owner of the key nor other clients at the same address. Their cost
+    /// is limited in another way: once an address has sent many of them, its signatures wait in the queue of
+    /// the hashing threads, which serve the networks in turn and run at the lowest priority.
     pub(super) async fn authenticate_assertion(
         &self,
         settings: &Settings,

@@ -23,7 +23,7 @@ use crate::oauth::scope::RestrictedTokens;
 
 /// The default time that a request waits for the endpoint.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// The default number of questions in flight.
+/// The default number of introspection requests in flight.
 const MAX_IN_FLIGHT: usize = 64;
 /// The default number of answers that are remembered.
 const MAX_CACHED: usize = 10_000;
@@ -96,8 +96,8 @@ impl Gate {
 }
 
 impl RemoteGateBuilder {
-    /// Sets for how long the answer about an active token is used again. The default is zero: every request
-    /// asks.
+    /// Sets for how long the answer about an active token is reused. The default is zero: the token of every
+    /// request is introspected.
     ///
     /// This is the time by which a revocation, a disabled client or a changed scope can be late. It never
     /// extends a token: an answer is not used after the token has expired. Negative answers and failures are
@@ -108,16 +108,16 @@ impl RemoteGateBuilder {
         self
     }
 
-    /// Sets how long a request waits for the endpoint, in all. The default is 2 s; after it the answer
-    /// is 503.
+    /// Sets how long a request waits for the endpoint in total. The default is 2 s. After that, the request
+    /// is answered with 503.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Sets how many questions may be in flight to the endpoint at once. The default is 64. Other requests
-    /// wait, up to 64 for each place; beyond that the answer is 503 at once.
+    /// Sets how many introspection requests may be in flight at once. The default is 64. Other requests wait,
+    /// up to 64 for each of them. Further requests are answered with 503 at once.
     #[must_use]
     pub fn max_in_flight(mut self, max: usize) -> Self {
         self.max_in_flight = max.max(1);

@@ -101,7 +101,7 @@ mod tests {
         cache.insert(digest(1), Millis::new(1_000), record(299), Millis::new(1_200));
         cache.insert(digest(2), Millis::new(1_000), record(3), Millis::new(1_200));
         let found = |number, now| cache.find(&digest(number), Millis::new(now)).is_some();
-        assert!(found(1, 5_999) && !found(1, 6_000), "the time begins with the question");
+        assert!(found(1, 5_999) && !found(1, 6_000), "the time begins with the introspection");
         assert!(found(2, 2_999) && !found(2, 3_000), "it ends with the token");
         cache.remove(&digest(1));
         assert!(!found(1, 1_000));

@@ -1,4 +1,4 @@
-//! At most one question about a token at a time.
+//! Sends at most one introspection request about a token at a time.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::oauth::token::TokenDigest;
 
-/// The tokens that are being asked about. `T` is an answer.
+/// The tokens that are being introspected. `T` is an answer.
 ///
-/// Requests with one token share answers, but only answers to questions that began after the request had
-/// arrived: an earlier question may have been answered before a revocation that the request must notice. So
-/// the first request asks, and all that arrive meanwhile share the next question.
+/// Requests with the same token share answers, but a request only uses an answer whose introspection began
+/// after the request had arrived: an earlier one may have been answered before a revocation that the request
+/// must notice. So the first request introspects the token, and all requests that arrive in the meantime
+/// share the next introspection.
 ///
 /// There are at most as many entries as waiting requests.
 pub(super) struct Flights<T> {
@@ -18,9 +19,9 @@ pub(super) struct Flights<T> {
 }
 
 struct Flight<T> {
-    /// The number of questions that have begun.
+    /// The number of introspections that have begun.
     begun: AtomicU64,
-    /// The latest answer and the number of its question. The request in flight holds the lock.
+    /// The latest answer, and the number of its introspection. The request that introspects holds the lock.
     landed: tokio::sync::Mutex<Option<(u64, T)>>,
 }
 
@@ -29,9 +30,9 @@ impl<T: Clone> Flights<T> {
         Self { flights: Mutex::default() }
     }
 
-    /// Returns the answer about a token: the one of another request, if its question began after this call,
-    /// or else the one that `ask` returns. Dropping the future while it asks leaves the question to the next
-    /// request.
+    /// Returns the answer about a token: that of another request if its introspection began after this call,
+    /// or else the one that `ask` returns. If the future is dropped while it introspects, the next request
+    /// does it instead.
     pub(super) async fn share(&self, digest: TokenDigest, ask: impl AsyncFnOnce() -> T) -> T {
         let passenger = self.board(digest);
         let flight = &passenger.flight;
@@ -54,7 +55,7 @@ impl<T: Clone> Flights<T> {
         Passenger { flights: self, digest, flight }
     }
 
-    /// Returns the number of tokens that are being asked about.
+    /// Returns the number of tokens that are being introspected.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.lock().len()
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn requests_that_arrive_during_a_question_share_the_next_one() {
+    async fn requests_that_arrive_during_an_introspection_share_the_next_one() {
         let flights = Flights::new();
         let asked = AtomicUsize::new(0);
         let land = tokio::sync::Semaphore::new(0);
@@ -113,17 +114,17 @@ mod tests {
         assert!(first.as_mut().poll(&mut cx).is_pending());
         let mut others: Vec<_> = (0..10).map(|_| Box::pin(flights.share(digest(1), ask))).collect();
         assert!(others.iter_mut().all(|other| other.as_mut().poll(&mut cx).is_pending()));
-        assert_eq!(asked.load(Ordering::Relaxed), 1, "one question at a time");
+        assert_eq!(asked.load(Ordering::Relaxed), 1, "one introspection at a time");
         land.add_permits(2);
         assert_eq!(first.await, 0);
         for other in others {
-            assert_eq!(other.await, 1, "an answer to a question that began after the request");
+            assert_eq!(other.await, 1, "the introspection began after the request");
         }
         assert_eq!((asked.load(Ordering::Relaxed), flights.len()), (2, 0));
     }
 
     #[tokio::test]
-    async fn another_token_does_not_wait_and_a_dropped_request_leaves_the_question_to_the_next() {
+    async fn another_token_does_not_wait_and_the_next_request_continues_for_a_dropped_one() {
         let flights = Flights::new();
         let mut cx = Context::from_waker(Waker::noop());
         let mut stuck = Box::pin(flights.share(digest(1), async || poll_fn(|_| Poll::<u8>::Pending).await));

@@ -25,9 +25,10 @@ use crate::oauth::public_origin::PublicOrigins;
 use crate::oauth::scope::{Demand, RestrictedTokens};
 use crate::oauth::token::{AccessToken, TokenDigest};
 
-/// Among how many clients the memory of proofs is shared out. Which clients there are is not known here.
+/// The number of clients among which the memory of used proofs is divided. The actual number is not known
+/// here.
 const EXPECTED_CLIENTS: usize = 256;
-/// How many requests may wait for each place in flight.
+/// How many requests may wait for each introspection request that may be in flight.
 const WAITING_PER_PLACE: usize = 64;
 
 /// The function that failures are reported to.
@@ -43,13 +44,13 @@ pub(super) type OnFailure = dyn Fn(&IntrospectionError) + Send + Sync;
 /// - *It fails closed.* If the endpoint is unreachable, slow, or gives anything but a well-formed answer with
 ///   status 200, the request is answered with 503. Failures are never remembered.
 /// - *Revocation is late by at most the [staleness](crate::gate::RemoteGateBuilder::staleness)*. With the
-///   default of zero every request asks, and every answer is to a question that began after the request had
-///   arrived.
+///   default of zero, the gate introspects the token of every request, and never uses an answer whose
+///   introspection began before the request arrived.
 /// - *The load on the endpoint is bounded.* Text that is not a token of a gateway (wrong form or checksum)
-///   never reaches it. Concurrent requests with one token share a question. At most
-///   [`max_in_flight`](crate::gate::RemoteGateBuilder::max_in_flight) questions are in flight.
-/// - *Memory is bounded.* Only active tokens are remembered, so requests with invented tokens remember
-///   nothing.
+///   never reaches it. Concurrent requests with one token share an introspection request, of which at most
+///   [`max_in_flight`](crate::gate::RemoteGateBuilder::max_in_flight) are in flight.
+/// - *Memory is bounded.* Only active tokens are remembered, so requests with invented tokens use no
+///   memory.
 /// - *Tokens are sent to the endpoint* and nowhere else: over TLS, or on loopback. Redirects are not
 ///   followed.
 ///

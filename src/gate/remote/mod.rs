@@ -1,7 +1,7 @@
 //! Verification only: tokens that a gateway in another process has issued, checked by asking it (RFC 7662).
 //!
 //! The way of a request: its token's form and checksum → the cache, if the staleness is not zero → at most
-//! one question per token at a time → the endpoint → the same decision as in the process that issued the
+//! one introspection per token at a time → the endpoint → the same decision as in the process that issued the
 //! token.
 
 mod answer;

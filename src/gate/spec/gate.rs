@@ -204,8 +204,8 @@ impl GateSpec {
         Ok(self)
     }
 
-    /// Sets where a token that is restricted to a resource is accepted (RFC 8707). By default, only where
-    /// that resource is demanded, and for the issuer itself where none is.
+    /// Sets where a token that is restricted to a resource is accepted (RFC 8707). By default, it is accepted
+    /// on routes that demand its resource, and a token for the issuer itself also on routes that demand none.
     ///
     /// ```
     /// use tollgate::GateSpec;

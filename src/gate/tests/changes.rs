@@ -245,7 +245,7 @@ fn a_client_that_may_do_more_keeps_its_tokens() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_issued_while_its_client_changes_has_nothing_that_was_taken_away() {
+async fn a_token_that_is_issued_during_a_change_has_only_what_the_new_settings_permit() {
     let (gate, _) = gate_of(spec(vec![full()]));
     // The settings of a request that was authenticated before the reload.
     let before = gate.settings_full();

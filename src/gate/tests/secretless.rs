@@ -170,7 +170,7 @@ async fn a_client_has_the_methods_its_configuration_names_and_no_other() {
 /// A signature cannot be guessed, so wrong signatures throttle nobody at the address: neither the holder of
 /// the key nor clients with a secret.
 #[tokio::test]
-async fn forgeries_are_answered_alike_and_lock_nobody_out() {
+async fn forged_assertions_get_the_same_response_and_lock_no_client_out() {
     let (key, stranger) = (TestKey::ed25519(), TestKey::ed25519());
     let (gate, _) = gate(vec![signer("a", &key), signer("b", &key), client("shares", &[("1", "s", None)])]);
     let first = (

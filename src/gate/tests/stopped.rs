@@ -116,7 +116,7 @@ fn a_change_of_a_running_gate_is_known_after_a_restart() {
 }
 
 #[test]
-fn tokens_of_which_nobody_knows_the_generation_end() {
+fn tokens_of_an_unknown_generation_end() {
     let restarts = Restarts::new();
     let token = issue(&restarts.gate(scoped("read")), "read");
     // A file that the previous version has written.

@@ -78,7 +78,7 @@ impl Predecessor {
     /// them.
     pub(in crate::gateway) fn ready(&self) {
         if self.0.send("ready").is_ok() && self.0.receive().is_err() {
-            log::warn!("the gateway before this one ended before the upgrade was complete");
+            log::warn!("the previous gateway process ended before the upgrade was complete");
         }
     }
 
@@ -89,6 +89,6 @@ impl Predecessor {
             stored.catch_up();
         }
         stored.unshare();
-        log::info!("the gateway before this one has ended");
+        log::info!("the previous gateway process has ended");
     }
 }

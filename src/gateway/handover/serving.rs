@@ -68,7 +68,7 @@ impl Handover {
                     follower.changed.notify_all();
                 };
                 if let Err(error) = thread::Builder::new().name("tollgate-follow".to_owned()).spawn(follow) {
-                    log::error!("tokens of the gateway before this one are not read: {error}");
+                    log::error!("the tokens of the previous gateway process cannot be read: {error}");
                 }
             }
             serving();
@@ -186,7 +186,7 @@ impl Handover {
                 Ok(process)
             }
             Err(reason) => {
-                log::error!("the upgrade has failed, and this process goes on serving: {reason}");
+                log::error!("the upgrade has failed, and this process continues to serve: {reason}");
                 Err(reason)
             }
         }
@@ -210,7 +210,7 @@ impl Handover {
             }
         };
         if let Err(error) = thread::Builder::new().name("tollgate-follow".to_owned()).spawn(follow) {
-            log::error!("tokens of the new process are not read: {error}");
+            log::error!("the tokens of the new process cannot be read: {error}");
         }
         Ok(replaced)
     }

@@ -134,7 +134,7 @@ impl KeptKey {
         let document = document.map_err(|_| format!("the key {:?} is not in base64", entry.kid))?;
         let key = SigningKey::from_pkcs8(&document).map_err(|error| format!("{:?} {error}", entry.kid))?;
         if key.kid() != entry.kid || key.algorithm().name() != entry.alg {
-            return Err(format!("the key under the name {:?} is another one", entry.kid));
+            return Err(format!("the key named {:?} has another id or algorithm", entry.kid));
         }
         let algorithm = key.algorithm();
         let times = Times { algorithm, signs_from: entry.signs_from, lifetime: entry.lifetime };
@@ -224,14 +224,19 @@ fn give_to_owner(folder: &Path, files: &[&File]) -> io::Result<()> {
 }
 
 fn parse(text: &str) -> Result<Vec<KeptKey>, String> {
-    let problem = |error: serde_json::Error| format!("line {}, column {}", error.line(), error.column());
+    let problem = |error: serde_json::Error| {
+        format!("it has an error in line {}, column {}", error.line(), error.column())
+    };
     let document: Document = serde_json::from_str(text).map_err(problem)?;
     if document.version != VERSION {
-        return Err(format!("version {}, and this program knows version {VERSION}", document.version));
+        return Err(format!(
+            "it has version {}, and this program supports version {VERSION}",
+            document.version
+        ));
     }
     let keys: Vec<KeptKey> = document.keys.iter().map(KeptKey::from_entry).collect::<Result<_, _>>()?;
     if !keys.is_sorted_by_key(|key| key.times.signs_from) {
-        return Err("the keys are in another order".to_owned());
+        return Err("its keys are not in the order in which they sign".to_owned());
     }
     Ok(keys)
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn ordinary_headers_go_through() {
+fn ordinary_headers_are_forwarded() {
     let kept = [
         "accept: */*",
         "content-length: 3",
@@ -21,12 +21,12 @@ fn ordinary_headers_go_through() {
 }
 
 #[test]
-fn cookies_that_http_2_split_are_one_again() {
+fn cookies_that_http_2_has_split_are_joined() {
     let sent = ["host: h", "cookie: a=1", "cookie: b=2; c=3", "cookie: d=4"];
     let from_http2 = |outgoing: &mut Outgoing<'_>| outgoing.version = Version::HTTP_2;
     let seen = upstream_sees(&sent, from_http2);
     assert_eq!(seen, ours_and(&["cookie: a=1; b=2; c=3; d=4", "via: 2 tollgate"]));
-    // HTTP/2 to HTTP/2 may leave them so; one of HTTP/1.1 that repeats them is its client's business.
+    // An HTTP/2 upstream gets them split, and so does any upstream if an HTTP/1.1 client has sent them so.
     let split = ["cookie: a=1", "cookie: b=2; c=3", "cookie: d=4"];
     assert_eq!(upstream_sees(&sent, |_| {}), ours_and(&split));
     let seen = upstream_sees(&sent, |outgoing| {
@@ -37,7 +37,7 @@ fn cookies_that_http_2_split_are_one_again() {
 }
 
 #[test]
-fn identity_is_what_the_gateway_says() {
+fn only_the_gateway_sets_identity_headers() {
     let (id, scope) = (value("server"), value("read"));
     for spoofed in [
         &["x-client-id: admin"][..],
@@ -59,7 +59,7 @@ fn identity_is_what_the_gateway_says() {
             ours_and(&["x-client-id: server", "x-client-scope: read"]),
             "{spoofed:?}"
         );
-        // A public route identifies nobody.
+        // A public route sends no identity.
         assert_eq!(upstream_sees(&sent, |_| {}), ours_and(&[]), "{spoofed:?}");
     }
 }
@@ -91,7 +91,7 @@ fn headers_of_the_connection_and_forged_ones_are_removed() {
         &["content_length: 5", "transfer_encoding: chunked", "content.length: 5"],
         &["proxy_connection: close", "keep_alive: 1", "http2_settings: AA"],
         &["authorization: Bearer x", "authorization: Basic eDp5"],
-        // Nominated: nothing that the gateway needs or sets.
+        // A `Connection` header cannot remove headers that the gateway needs or sets.
         &["connection: host, via, x-forwarded-for, x-forwarded-host, x-forwarded-proto, content-length"],
         &["connection: authorization", "authorization: Bearer x"],
         &["connection: ,,\"bad name\",;, x\tz"],
@@ -103,7 +103,7 @@ fn headers_of_the_connection_and_forged_ones_are_removed() {
 }
 
 #[test]
-fn the_body_keeps_its_frame_whatever_is_nominated() {
+fn a_connection_header_cannot_remove_the_framing() {
     let kept = ["content-length: 3", "host: h"];
     let mut sent = kept.to_vec();
     sent.push("connection: content-length, host, transfer-encoding");
@@ -112,7 +112,7 @@ fn the_body_keeps_its_frame_whatever_is_nominated() {
     let mut sent = kept.to_vec();
     sent.push("connection: transfer-encoding");
     assert_eq!(upstream_sees(&sent, |outgoing| outgoing.streamed_body = true), ours_and(&kept));
-    // A body from HTTP/2 that tells no length.
+    // An HTTP/2 body without a declared length.
     assert_eq!(upstream_sees(&["host: h"], |outgoing| outgoing.streamed_body = true), ours_and(&kept));
     let kept = ["content-length: 3"];
     assert_eq!(
@@ -122,7 +122,7 @@ fn the_body_keeps_its_frame_whatever_is_nominated() {
 }
 
 #[test]
-fn the_clients_authorization() {
+fn authorization_is_removed_or_forwarded_as_the_route_says() {
     use ClientAuthorization::*;
     let ours = "authorization: Bearer tg_abc";
     for (sent, policy, kept) in [
@@ -137,7 +137,7 @@ fn the_clients_authorization() {
         (&["authorization: Token tg_abc"], RemoveOurs, false),
         (&["authorization: tg_abc"], RemoveOurs, false),
         (&["authorization: Basic eDp5", ours], RemoveOurs, false),
-        // The client cannot have the token it was let in with dropped on the way to a route that forwards it.
+        // A client cannot remove its token with a `Connection` header on a route that forwards tokens.
         (&["connection: authorization", ours], Forward, true),
     ] {
         let mut lines = vec!["host: h"];
@@ -152,7 +152,7 @@ fn the_clients_authorization() {
 }
 
 #[test]
-fn the_gateways_own_credential_is_the_only_one() {
+fn the_credential_of_the_upstream_replaces_the_clients() {
     let setting = |name, value| {
         let mut rules = RequestRules::default();
         rules.set(HeaderName::from_static(name), HeaderValue::from_static(value));
@@ -173,7 +173,7 @@ fn the_gateways_own_credential_is_the_only_one() {
             "{spoofed:?}"
         );
     }
-    // Also one spelled oddly, and one that takes the place of the client's.
+    // The same holds for a name with another spelling, and for `Authorization`.
     let odd = setting("x_api_key", "s3cret");
     assert_eq!(
         upstream_sees(&["host: h", "x-api-key: mine"], |outgoing| outgoing.rules = Some((&odd).into())),
@@ -189,7 +189,7 @@ fn the_gateways_own_credential_is_the_only_one() {
 }
 
 #[test]
-fn a_trusted_proxy_is_believed_in_what_it_may_say() {
+fn the_forwarding_headers_of_a_trusted_proxy_are_kept() {
     let sent = [
         "host: h",
         "forwarded: for=1.1.1.1",
@@ -232,7 +232,7 @@ fn a_trusted_proxy_is_believed_in_what_it_may_say() {
             "x-forwarded-proto: http",
         ])
     );
-    // What it does not say, the gateway does.
+    // The gateway adds those that the proxy did not send.
     assert_eq!(upstream_sees(&["host: h"], |outgoing| outgoing.peer_is_trusted = true), ours_and(&[]));
 }
 
@@ -240,7 +240,7 @@ fn a_trusted_proxy_is_believed_in_what_it_may_say() {
 fn host_version_and_upgrade() {
     let (authority, upstream_host, websocket) =
         (value("a.example:8443"), value("legacy.internal"), value("websocket"));
-    // HTTP/2 has no Host; absolute-form's authority goes before it.
+    // An HTTP/2 request has no `Host`. The authority of a target in absolute-form takes precedence over it.
     for sent in [&[][..], &["host: A.example:8443"]] {
         assert_eq!(
             upstream_sees(sent, |outgoing| {
@@ -257,7 +257,7 @@ fn host_version_and_upgrade() {
         }),
         ours_and(&["host: legacy.internal", "x-forwarded-host: h", "via: 1.0 tollgate"])
     );
-    // Only the upgrade that was recognised.
+    // Only the recognized upgrade is forwarded.
     assert_eq!(
         upstream_sees(
             &["host: h", "connection: Upgrade, x-a", "x-a: 1", "upgrade: websocket, h2c"],
@@ -267,7 +267,7 @@ fn host_version_and_upgrade() {
         ),
         ours_and(&["connection: upgrade", "upgrade: websocket"])
     );
-    // HTTP/2 upstreams: nothing of the connection, but what gRPC asks for.
+    // An HTTP/2 upstream gets no header of the connection except `TE: trailers`, which gRPC needs.
     for (te, want) in [
         ("te: trailers", &["te: trailers"][..]),
         ("te: gzip, Trailers", &["te: trailers"]),
@@ -314,7 +314,7 @@ fn a_route_removes_sets_and_renames_headers() {
 }
 
 #[test]
-fn a_removed_prefix_is_put_behind_those_of_trusted_proxies() {
+fn a_removed_prefix_follows_those_of_trusted_proxies() {
     let rules = RequestRules::default();
     let sees = |sent: &[&str], trusted, prefix: Option<&'static [u8]>| {
         let mut lines = vec!["host: h"];

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn answers_lose_what_was_for_the_gateway() {
+fn headers_for_the_gateway_are_removed_from_responses() {
     let answer = |sent: &[&str], upgraded| {
         let (came, mut kept) = (headers(sent), HeaderMap::new());
         let fields = came.iter().map(|(name, value)| Field::in_map(name, value));

@@ -7,8 +7,8 @@ use crate::http1::*;
 
 type Body = (Vec<u8>, Vec<String>, Vec<u8>);
 
-/// What a decoder makes of `wire` when it comes in pieces of these sizes: the data, the trailers as text, and
-/// what is left.
+/// Decodes `wire` in pieces of these sizes. Returns the data, the trailers as text, and the bytes that follow
+/// the body.
 fn decode(mut decoder: ChunkedDecoder, wire: &[u8], sizes: &[usize]) -> Result<Option<Body>, ChunkFault> {
     let (mut input, mut data) = (Vec::new(), Vec::new());
     let mut rest = wire;
@@ -58,7 +58,7 @@ fn chunks_are_read_strictly() {
         assert_eq!(read(wire, ChunkedDecoder::for_request), whole(data, left), "{wire:?}");
         assert_eq!(read(wire, ChunkedDecoder::for_response), whole(data, left), "{wire:?}");
     }
-    // Apache 1.3 and others pad.
+    // Apache 1.3 and others pad the size.
     assert_eq!(read("3  \r\nabc\r\n0 \r\n\r\n", ChunkedDecoder::for_response), whole("abc", ""));
     for wire in [
         "\r\n",

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::http1::*;
 
-/// Bytes of which many make a head.
+/// Generates bytes that often form a head.
 fn heads() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         "[!-~]{1,9}".prop_map(String::into_bytes),
@@ -40,7 +40,7 @@ proptest! {
         let Ok(Some(size)) = spans.parse(&wire, LIMITS) else { return Ok(()) };
         let mut fields = [httparse::EMPTY_HEADER; 100];
         let mut other = httparse::Request::new(&mut fields);
-        // Ours is the stricter one.
+        // This parser is the stricter one.
         prop_assert_eq!(other.parse(&wire), Ok(httparse::Status::Complete(size)));
         let head = spans.in_bytes(&wire);
         let ours: Vec<_> = head.fields().map(|field| (field.name, field.value)).collect();

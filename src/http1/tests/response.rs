@@ -93,7 +93,7 @@ fn invalid_responses_are_refused() {
 }
 
 #[test]
-fn lines_go_on_in_runs_and_repaired() {
+fn lines_are_copied_in_runs_and_repaired() {
     let wire = b"HTTP/1.1 404 Nicht \xc3\xa4 gefunden\r\nServer: A\r\nX-One : 1\r\nDate: now\r\nX-Two: a\r\n \tb  \r\n\tc\r\nX-Three:   d \r\nVia: x\r\n\r\n";
     let mut spans = ResponseSpans::default();
     spans.parse(wire).unwrap();

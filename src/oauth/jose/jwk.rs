@@ -320,7 +320,7 @@ impl fmt::Debug for Jwk {
 impl fmt::Display for JwkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed => f.write_str("not a JSON object in which each name stands once"),
+            Self::Malformed => f.write_str("not a JSON object in which each name occurs once"),
             Self::TooLong => write!(f, "longer than {} bytes", Jwk::MAX_LENGTH),
             Self::Private(name) => write!(
                 f,

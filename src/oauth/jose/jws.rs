@@ -127,7 +127,7 @@ impl fmt::Display for JwsError {
             }
             Self::Header => f.write_str("its header is not a JSON object with each name once"),
             Self::Algorithm => write!(f, "its alg is none of {}", Algorithm::NAMES.join(", ")),
-            Self::Critical => f.write_str("its header asks for an extension that is not known"),
+            Self::Critical => f.write_str("its header requires an unknown extension"),
             Self::Claims => f.write_str("its payload is not a JSON object with each name once"),
             Self::Key(error) => write!(f, "the jwk in its header: {error}"),
             Self::UnknownKey => f.write_str("no key of this kid and algorithm is known"),

@@ -143,7 +143,7 @@ fn what_goes_beyond_the_template_or_the_rfc_is_refused() {
 }
 
 #[test]
-fn software_statements_are_not_believed() {
+fn software_statements_are_refused() {
     for (statement, code) in [
         (json!("eyJhbGciOiJSUzI1NiJ9.e30.AAAA"), "unapproved_software_statement"),
         (json!("eyJhbGciOiJSUzI1NiJ9"), "invalid_software_statement"),

@@ -26,7 +26,7 @@ pub struct RequestOnConnection {
     pub method: String,
     /// Whether the body is sent upstream chunked.
     pub chunked: bool,
-    /// The body, framing as it is sent upstream.
+    /// The body, in the framing in which it is sent upstream.
     pub body: Vec<u8>,
 }
 

@@ -47,7 +47,7 @@ impl Changes<'_> {
     }
 }
 
-/// How the body of a response is framing for the client.
+/// How the body of a response is framed for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyFraming {
     /// There is no body, or the head declares its length.

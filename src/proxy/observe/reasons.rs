@@ -25,7 +25,7 @@ pub(super) fn success_event(outcome: &EndpointOutcome) -> Option<Event> {
         Success::Described { active: true } => Some(Event::TokenActive),
         Success::Described { active: false } => Some(Event::TokenInactive),
         Success::Revoked => Some(Event::Revoked),
-        // The security log has these.
+        // The security log contains these events.
         Success::Registered
         | Success::RegistrationRead
         | Success::RegistrationUpdated

@@ -32,7 +32,7 @@ pub(super) fn denied(denied: &Denied<'_>, route: Option<&str>, request_id: Optio
 
 fn kind_of_denial(denial: &Denial) -> Option<Kind> {
     match denial {
-        // A client without a token is usually one that has just begun. The access log has it.
+        // A client usually begins without a token. The access log contains these requests.
         Denial::Missing | Denial::Unavailable => None,
         Denial::InvalidProof(why) if *why == REPLAYED_PROOF => Some(Kind::CredentialReplayed),
         Denial::Malformed(_) | Denial::InvalidToken | Denial::InvalidProof(_) => Some(Kind::TokenRefused),

@@ -221,7 +221,7 @@ impl Transfer {
     /// Waits until the client has room for some of the next `len` bytes, and returns for how many. Returns 0
     /// if the stream has ended, or if the client accepts nothing for the write timeout.
     fn poll_room(&mut self, len: usize, cx: &mut Context<'_>) -> Poll<usize> {
-        // All room that there is gets used at once, so none is taken from other streams while this one waits.
+        // All available capacity is used at once, so this stream holds none that others need while it waits.
         self.stream.reserve_capacity(len.min(MOST_ROOM));
         loop {
             let room = self.stream.capacity();

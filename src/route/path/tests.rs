@@ -49,11 +49,11 @@ fn only_escapes_are_rewritten() {
         ("/%2ewell-known", "/.well-known"),
         ("/caf%c3%a9", "/caf%C3%A9"),
         ("/a%3a%3f", "/a%3A%3F"),
-        // Decoded once, never twice.
+        // A path is decoded once.
         ("/%2561", "/%2561"),
         ("/%25%36%31", "/%2561"),
         ("/%252f%2561", "/%252f%2561"),
-        // Case is left alone but in escapes.
+        // The case of letters is kept, except in escapes.
         ("/aB%2B%2b", "/aB%2B%2B"),
     ] {
         assert_eq!(path(raw), Ok(want.to_owned()), "{raw}");

@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn syntax_of_other_gateways_has_its_spelling_here() {
+    fn syntax_of_other_gateways_is_translated() {
         let table = [
             ("/admin/*", "*", "prefix = \"/admin\""),
             ("/admin/**", "**", "prefix = \"/admin\""),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_real_apis_have_are_left_alone() {
+    fn paths_of_real_apis_are_not_taken_for_patterns() {
         let table = [
             "/",
             "/orders/{id}",

@@ -99,7 +99,7 @@ fn a_route_must_allow_what_its_own_pattern_contains() {
 }
 
 #[test]
-fn a_pattern_of_an_upstream_that_ignores_case_stands_for_one_thing() {
+fn a_pattern_of_an_upstream_that_ignores_case_is_unambiguous() {
     let check = |text: &str| Pattern::path(text).unwrap().check_folded();
     assert_eq!(check("/admin./x"), Err(E::TrailingDot));
     assert_eq!(check("/admin%20"), Err(E::TrailingDot));

@@ -94,7 +94,7 @@ fn the_most_specific_route_wins() {
         ("x", "/hello_world/", "* * /**"),
         ("x", "/slashed/7/", "* * /slashed/{id}/"),
         ("x", "/slashed/7", "* * /**"),
-        // The host goes before everything.
+        // A route that names the host wins over every route that names none.
         ("api.example.com", "/orders/7", "* api.example.com /**"),
         ("API.Example.COM", "/orders/new", "* api.example.com /orders/new"),
         ("api.example.com.evil", "/orders/new", "* * /orders/new"),
@@ -150,7 +150,7 @@ fn the_method_never_leads_to_a_less_specific_route() {
 }
 
 #[test]
-fn case_matters_only_where_the_upstream_minds_it() {
+fn case_is_ignored_only_on_upstreams_that_ignore_it() {
     let table = table(&[
         "* * /**",
         "* * /Legacy/Admin i",
@@ -220,13 +220,13 @@ fn a_path_that_reads_as_another_route_is_refused() {
         ("GET", "/fetch/https%3A%2F%2Fexample.com", "* * /fetch** s"),
         ("GET", "/fetch%2Fa", "refused Ambiguous"),
         ("GET", "/both/a;x%2Fy", "refused Ambiguous"),
-        // Escapes of characters that mean something raw.
+        // Escapes of characters that are also allowed unescaped.
         ("GET", "/items:delete", "* * /items:delete"),
         ("GET", "/items%3Adelete", "refused Ambiguous"),
         ("GET", "/items%3adelete", "refused Ambiguous"),
         ("GET", "/items/urn%3Aisbn%3A1", "* * /items/{id}"),
         ("GET", "/other/a%40b.example", "* * /**"),
-        // Plain for all that: these decode to nothing that could stand there raw.
+        // These escapes stand for characters that a path cannot have unescaped, so the path has one reading.
         ("GET", "/items/%25%20%C3%A9%22", "* * /items/{id}"),
     ] {
         assert_eq!(find(&table, method, "x", path), want, "{method} {path}");
@@ -234,7 +234,7 @@ fn a_path_that_reads_as_another_route_is_refused() {
 }
 
 #[test]
-fn without_a_catch_all_the_one_route_there_is_decides() {
+fn without_a_catch_all_the_only_matching_route_decides() {
     let table = table(&["* * /orders ;", "* * /projects/{id} s", "* * /v1/items:delete", "* * /a;b/c ;"]);
     for (path, want) in [
         ("/orders;v=2", "* * /orders ;"),
@@ -323,13 +323,13 @@ fn deep_paths_and_many_routes() {
 }
 
 #[test]
-fn delimiters_and_empty_segments_pass_where_they_lead_to_one_route() {
+fn delimiters_and_empty_segments_are_accepted_if_they_lead_to_one_route() {
     let table = table(&["* * /files** ?e", "* * /files/admin**", "* * /plain**"]);
     for (path, expected) in [
         ("/files/what%3F", "* * /files** ?e"),
         ("/files/a%23b%3Fc", "* * /files** ?e"),
         ("/files/a//b", "* * /files** ?e"),
-        // A server that decodes first, or merges slashes, serves what another route is for.
+        // A server that decodes first, or merges slashes, would serve the resource of another route.
         ("/files/admin%3F", "refused Ambiguous"),
         ("/files/admin%23/x", "refused Ambiguous"),
         ("/files//admin/x", "refused Ambiguous"),

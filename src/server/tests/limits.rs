@@ -47,17 +47,16 @@ fn an_idle_connection_outlives_the_header_timeout_but_not_the_idle_timeout() {
     let mut client = server.connect();
     client.write_all(request).unwrap();
     read_answer(&mut client);
-    let start = Instant::now();
     client.write_all(b"GET").unwrap();
+    // The idle timeout would close it without a word.
     assert!(read_to_end(&mut client).starts_with("HTTP/1.1 408"));
-    assert!(start.elapsed() < Duration::from_millis(850));
 }
 
 #[test]
-fn a_connection_at_rest_wakes_is_timed_and_is_drained() {
+fn an_idle_connection_serves_again_times_out_and_is_drained() {
     let limits = Limits {
         header_timeout: Duration::from_millis(150),
-        // It rests after half of this at the latest.
+        // A connection frees its state after at most half of this time.
         idle_timeout: Duration::from_millis(1200),
         ..Limits::default()
     };
@@ -83,7 +82,7 @@ fn a_connection_at_rest_wakes_is_timed_and_is_drained() {
 }
 
 #[test]
-fn a_slow_handler_is_no_idle_connection() {
+fn a_connection_with_a_slow_handler_is_not_idle() {
     let limits = Limits {
         header_timeout: Duration::from_millis(50),
         idle_timeout: Duration::from_millis(60),
@@ -96,7 +95,7 @@ fn a_slow_handler_is_no_idle_connection() {
 }
 
 #[test]
-fn a_client_that_does_not_read_is_cut() {
+fn a_client_that_does_not_read_is_disconnected() {
     let limits = Limits { write_timeout: Duration::from_millis(200), ..Limits::default() };
     let server = Running::start(plain(limits));
     let mut client = server.connect();
@@ -108,7 +107,7 @@ fn a_client_that_does_not_read_is_cut() {
 }
 
 #[test]
-fn heads_that_are_no_request_are_refused() {
+fn invalid_request_heads_are_refused() {
     let server = Running::start(plain(Limits { max_header_size: 16 * 1024, ..Limits::default() }));
     let long = format!("GET / HTTP/1.1\r\nHost: here\r\nX-Long: {}\r\n\r\n", "x".repeat(20_000));
     let many = format!("GET / HTTP/1.1\r\nHost: here\r\n{}\r\n", "X-Many: 1\r\n".repeat(101));
@@ -129,7 +128,7 @@ fn heads_that_are_no_request_are_refused() {
         assert!(head.contains("content-type: application/problem+json"), "{head}");
         assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
     }
-    // A good request, and a bad one right behind it: each gets its answer.
+    // A valid request and an invalid one on the same connection: each gets its response.
     let mut client = server.connect();
     client.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
     assert!(read_answer(&mut client).starts_with("HTTP/1.1 200"));
@@ -138,7 +137,7 @@ fn heads_that_are_no_request_are_refused() {
 }
 
 #[test]
-fn connections_over_the_limit_are_told_and_closed() {
+fn connections_above_the_limit_get_503_and_are_closed() {
     let server = Running::start(plain(Limits { max_connections: 1, ..Limits::default() }));
     let mut first = server.connect();
     first.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
@@ -158,7 +157,7 @@ fn connections_over_the_limit_are_told_and_closed() {
         if answer.starts_with(b"HTTP/1.1 200") {
             break;
         }
-        assert!(start.elapsed() < LONG, "the place was not given back");
+        assert!(start.elapsed() < LONG, "the slot was not released");
     }
 }
 
@@ -189,7 +188,7 @@ fn a_client_that_sends_no_handshake_is_disconnected() {
 }
 
 #[test]
-fn one_address_may_not_take_every_place() {
+fn one_address_cannot_use_every_connection() {
     let one = ConnectionsPerAddress::AtMost(NonZeroUsize::MIN);
     let limits = Limits { max_connections_per_address: one, ..Limits::default() };
     let server = Running::start(plain(limits));
@@ -200,7 +199,7 @@ fn one_address_may_not_take_every_place() {
 }
 
 #[test]
-fn a_proxy_header_from_elsewhere_is_refused_unread() {
+fn a_proxy_header_from_an_untrusted_address_is_not_read() {
     let mut options = plain(Limits::default());
     options.listeners[0].proxy_protocol = Some([AddressRange::parse("192.0.2.0/24").unwrap()].into());
     let server = Running::start(options);
@@ -213,10 +212,10 @@ fn a_proxy_header_from_elsewhere_is_refused_unread() {
     assert!(answer.is_empty(), "{}", answer.escape_ascii());
 }
 
-/// The limit is for clients: with the PROXY protocol, each has its own address, and a trusted proxy stands
-/// for many.
+/// The limit applies to clients. With the PROXY protocol each client has its own address, and a trusted proxy
+/// represents many clients.
 #[test]
-fn the_limit_of_an_address_is_not_for_proxies() {
+fn the_limit_per_address_does_not_apply_to_proxies() {
     let one = ConnectionsPerAddress::AtMost(NonZeroUsize::MIN);
     let loopback = AddressRange::parse("127.0.0.0/8").unwrap();
     let limits = Limits { max_connections_per_address: one, ..Limits::default() };

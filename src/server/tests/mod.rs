@@ -26,7 +26,7 @@ mod tls;
 mod trust;
 
 const ANY: &str = "127.0.0.1:0";
-/// Far more than anything here takes; only a failing test waits that long.
+/// The limit of every wait. Only a failing test waits that long.
 const LONG: Duration = Duration::from_secs(20);
 
 struct Running {
@@ -105,7 +105,7 @@ fn answering() -> Answers<impl Fn(Version, &str, &ConnInfo) -> Answer + Send + S
     Answers(|version: Version, path: &str, connection: &ConnInfo| answer(version, path, connection))
 }
 
-/// `/slow` takes 800 ms; `/big` answers 32 MiB; anything else says how the request came.
+/// `/slow` takes 800 ms, `/big` returns 32 MiB, and every other path describes the request.
 fn answer(version: Version, path: &str, connection: &ConnInfo) -> Answer {
     let slow = path == "/slow";
     let body = match path {
@@ -132,7 +132,7 @@ fn plain(limits: Limits) -> ServerOptions {
     ServerOptions { threads: 1, limits, ..ServerOptions::new(listeners) }
 }
 
-/// The self-signed certificate in a folder.
+/// Returns the self-signed certificate in a folder.
 fn own_tls(state: &Path) -> TlsPaths {
     TlsPaths::new(vec![self_signed(state).unwrap()])
 }
@@ -148,7 +148,7 @@ fn read_to_end(stream: &mut TcpStream) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-/// One answer with a Content-Length, leaving the connection open.
+/// Reads one response with a `Content-Length`, and leaves the connection open.
 fn read_answer(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     let mut byte = [0];
@@ -200,7 +200,7 @@ fn several_threads_and_listeners_answer() {
 }
 
 #[test]
-fn a_port_in_use_is_one_clear_line() {
+fn a_port_in_use_is_reported_in_one_line() {
     for threads in [1, 2] {
         let first = Bound::bind(ServerOptions { threads, ..plain(Limits::default()) }).unwrap();
         let addr = first.listeners()[0].addr();
@@ -215,7 +215,7 @@ fn a_port_in_use_is_one_clear_line() {
 }
 
 #[test]
-fn a_drain_answers_what_is_in_flight_and_closes_what_is_idle() {
+fn a_drain_completes_requests_in_flight_and_closes_idle_connections() {
     let server = Running::start(plain(Limits::default()));
     let mut idle = server.connect();
     idle.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
@@ -227,16 +227,16 @@ fn a_drain_answers_what_is_in_flight_and_closes_what_is_idle() {
     let start = Instant::now();
     server.shutdown.drain();
     assert!(is_closed(&mut idle) && is_closed(&mut fresh));
-    assert!(start.elapsed() < Duration::from_millis(600), "idle connections wait for nobody");
+    assert!(start.elapsed() < Duration::from_millis(600), "idle connections are closed at once");
     let answer = read_to_end(&mut busy);
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("slow"), "{answer}");
-    assert!(TcpStream::connect(server.addr()).is_err(), "nothing new is accepted");
+    assert!(TcpStream::connect(server.addr()).is_err(), "no connection is accepted");
     assert_eq!(server.exit(), ExitReason::Drained);
     assert!(start.elapsed() < Duration::from_secs(3));
 }
 
 #[test]
-fn grace_is_finite_and_stop_is_at_once() {
+fn a_drain_ends_with_its_grace_time_and_a_stop_ends_it_at_once() {
     let forever =
         || Answers(|_: Version, _: &str, _: &ConnInfo| -> Answer { Box::pin(std::future::pending()) });
     for stop in [false, true] {

@@ -13,7 +13,7 @@ use crate::server::shutdown::DrainSignal;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n";
 
-/// Limits that are all different, so that none is taken for another.
+/// Limits that all differ, so that a test cannot mistake one for another.
 fn limits() -> Limits {
     Limits {
         header_timeout: Duration::from_secs(10),
@@ -54,7 +54,7 @@ fn about(limit: Duration) -> Range<Duration> {
     limit.mul_f64(0.9)..limit.mul_f64(1.1)
 }
 
-/// Reads up to the end of the connection. Returns what came.
+/// Reads until the connection ends, and returns what was received.
 async fn rest(client: &mut DuplexStream) -> String {
     let mut rest = Vec::new();
     let _ = client.read_to_end(&mut rest).await;
@@ -171,7 +171,7 @@ fn request(path: &str) -> Request<()> {
 async fn idle_http_2_connections_end_at_the_idle_timeout() {
     for pause in [0, 1, 60] {
         let (mut sender, driver) = connect_http2(answering()).await;
-        // The second request takes longer than it takes the connection to look around.
+        // The second request takes longer than the interval at which the connection checks its state.
         for path in ["/", "/slow"] {
             let (answer, _) = sender.send_request(request(path), true).unwrap();
             let mut body = answer.await.unwrap().into_body();
@@ -185,7 +185,7 @@ async fn idle_http_2_connections_end_at_the_idle_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_does_not_read_is_cut_at_the_write_timeout() {
+async fn a_client_that_does_not_read_is_disconnected_at_the_write_timeout() {
     let (mut client, start) = (connect(false), Instant::now());
     client.write_all(b"GET /big HTTP/1.1\r\nHost: here\r\n\r\n").await.unwrap();
     let server_gone = async {
@@ -198,8 +198,8 @@ async fn a_client_that_does_not_read_is_cut_at_the_write_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_http_2_stream_that_is_not_read_is_cut_at_the_write_timeout() {
-    // With and without progress before: the window opens a little after a while, and then never again.
+async fn an_http_2_stream_that_is_not_read_is_reset_at_the_write_timeout() {
+    // With and without earlier progress: the window opens a little after a while, and then never again.
     for progress_after in [None, Some(Duration::from_secs(20))] {
         let (mut sender, driver) = connect_http2(Endless).await;
         let (answer, _) = sender.send_request(request("/"), true).unwrap();

@@ -79,7 +79,7 @@ async fn tls_speaks_what_alpn_agreed_on() {
 }
 
 #[tokio::test]
-async fn h2c_where_it_is_asked_for() {
+async fn a_listener_speaks_h2c_if_it_is_configured() {
     let mut options = plain(Limits::default());
     options.listeners[0].h2c = true;
     let server = Running::start(options);
@@ -122,7 +122,7 @@ async fn client_certificates_are_verified_and_optional() {
 }
 
 #[tokio::test]
-async fn any_client_certificate_is_taken_where_it_is_asked_for() {
+async fn any_client_certificate_is_accepted_if_that_is_configured() {
     let state = tempfile::tempdir().unwrap();
     let issuer = authority(&state.path().join("ca.pem"));
     let params = || rcgen::CertificateParams::new(["client".into()]).unwrap();
@@ -162,7 +162,7 @@ async fn any_client_certificate_is_taken_where_it_is_asked_for() {
         }
     }
 
-    // Taken up while running, and left again.
+    // The setting is applied and removed while the server runs.
     let bound = Bound::bind(tls(state.path())).unwrap();
     let reloader = bound.tls().unwrap();
     let server = Running::of(bound, answering());
@@ -177,7 +177,7 @@ async fn any_client_certificate_is_taken_where_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_certificate_without_its_key_is_not_taken() {
+async fn a_certificate_without_its_key_is_refused() {
     let state = tempfile::tempdir().unwrap();
     let mut options = tls(state.path());
     options.tls.as_mut().unwrap().any_client_certificate = true;
@@ -192,7 +192,8 @@ async fn a_certificate_without_its_key_is_not_taken() {
     config.client_auth_cert_resolver = Arc::new(rustls::sign::SingleCertAndKey::from(stolen));
     let stream = tokio::net::TcpStream::connect(server.addr()).await.unwrap();
     let connector = TlsConnector::from(Arc::new(config));
-    // In TLS 1.3 the client is done before the server has looked, and learns of it from the first read.
+    // In TLS 1.3, the client completes the handshake before the server has verified the certificate. The
+    // client detects the refusal at its first read.
     if let Ok(mut stream) = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let _ = stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
@@ -203,7 +204,7 @@ async fn a_certificate_without_its_key_is_not_taken() {
 }
 
 #[test]
-fn a_certificate_that_cannot_be_used_is_no_server() {
+fn a_server_does_not_start_with_an_unusable_certificate() {
     let state = tempfile::tempdir().unwrap();
     let key = self_signed(&state.path().join("other")).unwrap().key;
     let paths = TlsPaths::new(vec![CertificateFiles { key, ..self_signed(state.path()).unwrap() }]);
@@ -226,7 +227,7 @@ async fn a_new_certificate_serves_the_next_handshake() {
     let after = own_tls(state.path());
     assert!(reloader.swap(reloader.prepare(&after).unwrap()));
     assert!(!reloader.swap(reloader.prepare(&after).unwrap()), "nothing changed");
-    // This client trusts the new certificate alone.
+    // This client trusts only the new certificate.
     tls_connect(server.addr(), client_config(state.path(), b"h2", None)).await;
 }
 

@@ -60,7 +60,7 @@ fn trust_in_a_certificate_follows_the_clock_and_the_ca() {
 
     let certificate = ClientCertificate::new(&[one.sign()], Arc::clone(&tls)).unwrap();
     assert_eq!(certificate.trust_at(at(EXPIRY)), Trust::Verified);
-    // In the same second: the result of the other CA is not used.
+    // In the same second, the result of the other CA is not used.
     take_up(&with(&other));
     assert_eq!(certificate.trust_at(at(EXPIRY)), Trust::Refused);
     take_up(&with(&one));

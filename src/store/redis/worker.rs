@@ -230,14 +230,14 @@ async fn turn(
             Continuity::Continues => {}
             Continuity::Trimmed => {
                 log::warn!(
-                    "the shared store: entries of the log were missed, so all tokens are asked for again"
+                    "the shared store: entries of the log were missed, so all tokens are queried again"
                 );
                 forget_position(shared, link, known).await?;
                 continue;
             }
             Continuity::Replaced => {
                 log::warn!(
-                    "the shared store at {} has lost its log: it gets again what it may have lost",
+                    "the shared store at {} has lost its log: what it may have lost is written to it again",
                     link.address
                 );
                 shared.link.send_replace(None);
@@ -248,7 +248,7 @@ async fn turn(
         }
         if !apply(shared, &read) {
             log::warn!(
-                "the shared store: the log has an entry of another version, so all tokens are asked for again"
+                "the shared store: the log has an entry of another version, so all tokens are queried again"
             );
             forget_position(shared, link, known).await?;
             continue;

@@ -16,7 +16,7 @@ pub(super) struct Limit {
     left_out_in_all: AtomicU64,
 }
 
-/// What becomes of an event.
+/// Whether an event is written.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It is written. So many before it were left out and are not reported yet.

@@ -1,8 +1,8 @@
 //! The security log: one line for each event that a security team looks for, in the fields of the Elastic
 //! Common Schema.
 //!
-//! Nothing here is on the way of a request that is let through. Each kind of event has its own rate, so that
-//! a flood of one kind hides no other; what is left out is counted, and reported in the log.
+//! A request that passes runs none of this code. Each kind of event has its own rate, so that a flood of one
+//! kind hides no other; what is left out is counted, and reported in the log.
 
 mod event;
 mod limit;

@@ -74,13 +74,13 @@ pub(super) fn random_ids() -> (TraceId, SpanId, SpanId) {
     (ids.new_trace_id(), ids.new_span_id(), ids.new_span_id())
 }
 
-/// Decides by the id, as all services with the same ratio do, so that a trace is recorded whole or not at
-/// all.
+/// Decides by the trace id, as all services with the same ratio do, so that a trace is recorded whole or not
+/// at all.
 pub(super) fn is_sampled(trace_id: TraceId, ratio: u32) -> bool {
     let bytes = trace_id.to_bytes();
     let (_, low) = bytes.split_at(8);
     let low = u64::from_be_bytes(low.try_into().unwrap_or_default());
-    // Sixty-three random bits against the ratio in millionths.
+    // 63 random bits are compared with the ratio in millionths.
     u128::from(low >> 1) * 1_000_000 < u128::from(ratio) << 63
 }
 
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn contexts_are_read_by_the_letter() {
+    fn contexts_are_parsed_strictly() {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let parsed = TraceParent::parse(good.as_bytes()).unwrap();
         assert_eq!(traceparent(parsed.trace_id, parsed.span_id, parsed.sampled), good);
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ratio_is_that_of_the_ids() {
+    fn the_configured_share_of_ids_is_recorded() {
         let id = |low: u64| TraceId::from_bytes((u128::from(low) | 1 << 100).to_be_bytes());
         assert!(is_sampled(id(u64::MAX), 1_000_000) && !is_sampled(id(0), 0));
         assert!(is_sampled(id(u64::MAX / 2 - 2), 500_000) && !is_sampled(id(u64::MAX / 2 + 3), 500_000));

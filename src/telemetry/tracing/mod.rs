@@ -1,8 +1,9 @@
 //! OpenTelemetry traces: one span for each request, with the upstream's as its child, sent to a collector
 //! over HTTP.
 //!
-//! Whether there are traces is decided at the start. Without them, a request does nothing for them. With
-//! them, its record has a [`Trace`], and the spans are made when it is over; a thread of its own sends them.
+//! Whether there are traces is decided at the start. If they are off, they cost a request nothing. If they
+//! are on, the record of a request has a [`Trace`], and the spans are made when the request is over. Another
+//! thread sends them.
 
 mod context;
 mod export;
@@ -37,7 +38,7 @@ pub(crate) fn start(sampling: Sampling, collector: &Collector) -> io::Result<()>
     Ok(())
 }
 
-/// Returns how traces begin, or `None` if there are none.
+/// Returns the settings for the start of a trace, or `None` if there are none.
 pub(crate) fn sampling() -> Option<Sampling> {
     TRACING.get().map(|tracing| tracing.sampling)
 }

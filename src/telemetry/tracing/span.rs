@@ -38,7 +38,7 @@ pub(crate) struct UpstreamSpan<'a> {
     pub(crate) name: &'a str,
     /// The host and port of the last server that was tried; port 0 is a socket.
     pub(crate) server: Option<(&'a str, u16)>,
-    /// How long after the beginning of the request it began.
+    /// The time between the start of the request and the start of this part.
     pub(crate) after: Duration,
     /// How many times it was sent again.
     pub(crate) retries: u32,

@@ -4,7 +4,7 @@ use opentelemetry::trace::{SpanId, TraceId};
 
 use super::context::{self, TraceParent};
 
-/// How traces begin.
+/// The settings for the start of a trace.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sampling {
     /// The share of traces that are recorded, in millionths.

@@ -39,7 +39,7 @@ pub(crate) struct Connection {
     spans: Option<Box<ResponseSpans>>,
     facts: ResponseFacts,
     body: BodyDecoder,
-    /// The position in the input of the last body piece, as far as it is not consumed.
+    /// The part of the last body piece that has not been consumed, as a position in the input.
     piece: (usize, usize),
     body_ended: bool,
     /// The key of the server, under which the connection is pooled.

@@ -16,7 +16,7 @@ fn a_failed_renewal_keeps_the_certificate_and_is_reported_once() {
     let gateway = setup.start(&setup.config("renew_percent_left = 90"));
     wait_for_use(&gateway);
     setup.authority.change(|faults| faults.invalid = vec!["a.test".to_owned()]);
-    let message = "a.test: no new certificate was issued, and the one before stays in use until";
+    let message = "a.test: no new certificate was issued, and the previous one stays in use until";
     wait_for(&gateway, message, 0);
     let before = shown(gateway.tls());
     let orders = setup.authority.orders();

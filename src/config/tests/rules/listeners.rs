@@ -11,7 +11,7 @@ fn refused(text: &str, kind: ErrorKind, help: &str) {
 }
 
 #[test]
-fn a_redirect_needs_https_and_nothing_else() {
+fn a_redirect_needs_an_https_listener() {
     let listen = |lines: &str| format!("[server]\nlisten = [{lines}]\n");
     let redirect = "{ url = \"http://0.0.0.0:80\", redirect = \"https\" }";
     let config = good(&listen(&format!("{redirect}, \"https://127.0.0.1:8443\"")));
