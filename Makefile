@@ -46,7 +46,7 @@ run-cluster:
 # workspace has. All tests build another graph, those of the plugin alone included (see the dev-dependencies).
 # Only the feature sets, which are checked as users get them, have graphs of their own.
 test:
-	@sh .ci/need cargo cc cmake curl kill chromium chromedriver npm pebble redis-server redis-cli
+	@sh .ci/need cargo cc cmake curl kill chromium chromedriver npm pebble redis-server redis-cli 'valkey-server?'
 	$(call step,rustfmt and clippy,$(CARGO) fmt --version && $(CARGO) clippy --version || rustup component add rustfmt clippy,The toolchain lacks them and rustup did not add them.)
 	$(call step,format,$(CARGO) fmt --all --check,Run 'cargo fmt --all'.)
 	$(call step,lints,$(NO_LIBFUZZER) $(CARGO) clippy $(LOCKED) --workspace --all-features --all-targets -- -D warnings,The warnings stand above.)

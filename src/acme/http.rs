@@ -17,8 +17,12 @@ use crate::http_client::{Bounds, HttpClient, PlainHttp, Trust};
 
 /// A chain of certificates is much smaller than this. HTTP without TLS is for tests with a private authority
 /// on this machine.
-const BOUNDS: Bounds =
-    Bounds { time: Duration::from_secs(30), body: 256 << 10, plain_http: PlainHttp::OnLoopback };
+const BOUNDS: Bounds = Bounds {
+    time: Duration::from_secs(30),
+    body: 256 << 10,
+    plain_http: PlainHttp::OnLoopback,
+    accepts: |_| true,
+};
 
 /// Sends the requests of the protocol, and remembers how long the authority asks the gateway to wait.
 #[derive(Clone)]

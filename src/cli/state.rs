@@ -84,6 +84,7 @@ fn shared_json(options: &RedisOptions, own: u64, journal: Option<Report>) -> Res
         "replicas": found.replicas,
         "log_entries": found.entries,
         "clients_ended": found.epochs,
+        "registered_clients": found.registered,
         "gateways": gateways,
     });
     let journal = journal.as_ref().map(document).map(|mut journal| journal["journal"].take());
@@ -96,13 +97,13 @@ fn shared_text(
     journal: Option<Report>,
     now: Duration,
 ) -> Result<String, Failure> {
-    let Survey { address, version, replicas, entries, epochs, gateways } =
+    let Survey { address, version, replicas, entries, epochs, registered, gateways } =
         survey(options).map_err(Failure::other)?;
     let own = format!("{own:016x}");
     let differing = gateways.iter().filter(|gateway| gateway.clients != own).count();
     let mut shown = format!(
         "{address}\n  engine             {version}, {replicas} replicas\n  log                {entries} entries\n  \
-         clients ended      {epochs}\n  gateways           {}\n",
+         clients ended      {epochs}\n  registered clients {registered}\n  gateways           {}\n",
         gateways.len()
     );
     for gateway in &gateways {
@@ -123,12 +124,14 @@ fn shared_text(
 }
 
 fn text(found: &Report, now: Duration) -> String {
-    let Report { path, bytes, tokens, revoked, grants, epochs, used, secrets, created, written } = found;
+    let Report { path, bytes, tokens, revoked, grants, epochs, used, registered, secrets, created, written } =
+        found;
     let age = |then: Duration| now.saturating_sub(then).as_secs();
     format!(
         "{}\n  size               {bytes} bytes\n  begun              {} s ago\n  last written       {} s ago\n  \
          tokens             {tokens} issued, {revoked} of them revoked one by one\n  grants             {grants}\n  \
-         ended epochs       {epochs}\n  used assertions    {used}\n  use of secrets     of {secrets} client secrets\n",
+         ended epochs       {epochs}\n  used assertions    {used}\n  registered clients {registered}\n  \
+         use of secrets     of {secrets} client secrets\n",
         path.display(),
         age(*created),
         age(*written),
@@ -136,7 +139,8 @@ fn text(found: &Report, now: Duration) -> String {
 }
 
 fn document(found: &Report) -> serde_json::Value {
-    let Report { path, bytes, tokens, revoked, grants, epochs, used, secrets, created, written } = found;
+    let Report { path, bytes, tokens, revoked, grants, epochs, used, registered, secrets, created, written } =
+        found;
     let date = |moment: &Duration| utc::from_unix(moment.as_secs()).to_string();
     json!({
         "kind": "journal",
@@ -150,6 +154,7 @@ fn document(found: &Report) -> serde_json::Value {
             "grants": grants,
             "ended_epochs": epochs,
             "used_assertions": used,
+            "registered_clients": registered,
             "secrets": secrets,
         },
     })

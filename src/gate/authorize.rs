@@ -1,8 +1,5 @@
 //! Authorizing a request, and the answer to one that is denied.
 
-#[cfg(feature = "gateway")]
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body_util::Full;
@@ -197,13 +194,7 @@ impl Gate {
         let (requirement, audience) = (&demand.requirement, demand.audience.as_deref());
         let presented = bearer::only(credentials.authorization())?;
         if presented.scheme != Scheme::Bearer {
-            let target = || evidence.target;
-            let permit =
-                self.authorize_inner(credentials, requirement, audience, certificate, target, answers)?;
-            if let Some(record) = permit.record() {
-                then(record, identity);
-            }
-            return Ok(Lease::of_permit(permit, identity));
+            return self.lease_by_proof(credentials, demand, evidence, identity, answers, then);
         }
         let Some(digest) = TokenDigest::of_presented(presented.token) else {
             return Err(presented.unknown().into());
@@ -230,32 +221,34 @@ impl Gate {
         Ok(decided?)
     }
 
-    /// Leases like [`Self::lease`], for a route in shadow mode: a valid token that does not meet the demand
-    /// has a lease, too, and the denial says what it lacks. `identity` is that of the token in both cases. A
-    /// token that meets the demand gets a JWT for `jwt_for`.
+    /// Leases as [`Self::lease_and`] does, for a token that is not under the Bearer scheme.
     #[cfg(feature = "gateway")]
-    pub(crate) fn lease_in_shadow(
+    #[inline(never)]
+    fn lease_by_proof(
         &self,
         credentials: &impl Credentials,
         demand: &Demand,
         evidence: &Evidence<'_>,
         identity: &mut Identity,
         answers: &Answers,
-        jwt_for: Option<&Arc<str>>,
-    ) -> Result<(Lease, Option<Denial>), Undecided> {
+        mut then: impl FnMut(&Record, &mut Identity),
+    ) -> Result<Lease, Undecided> {
+        identity.clear();
         let certificate = evidence.certificate.map(|certificate| certificate.sha256);
-        let target = || evidence.target;
-        let any =
-            RouteDemand { requirement: &Requirement::AnyToken, audience: None, opens_unnamed: &|_| true };
-        let permit = self.authorize_demand(credentials, any, certificate, target, answers)?;
         let opens_unnamed = |resource: &str| self.opens_unnamed(resource);
         let (requirement, audience) = (&demand.requirement, demand.audience.as_deref());
-        let denial =
-            decide::misfit(&permit, RouteDemand { requirement, audience, opens_unnamed: &opens_unnamed });
-        if let (Some(audience), Some(record), None) = (jwt_for, permit.record(), &denial) {
-            self.add_jwt(record, audience, identity)?;
+        let demand = RouteDemand { requirement, audience, opens_unnamed: &opens_unnamed };
+        // First whether the token is valid, then whether it is good for this route: the client of a valid token
+        // is known in both cases.
+        let any =
+            RouteDemand { requirement: &Requirement::AnyToken, audience: None, opens_unnamed: &|_| true };
+        let permit = self.authorize_demand(credentials, any, certificate, || evidence.target, answers)?;
+        let misfit = decide::misfit(&permit, demand);
+        if let (Some(record), None) = (permit.record(), &misfit) {
+            then(record, identity);
         }
-        Ok((Lease::of_permit(permit, identity), denial))
+        let lease = Lease::of_permit(permit, identity);
+        misfit.map_or(Ok(lease), |denial| Err(denial.into()))
     }
 
     /// Returns whether the token behind a lease is still valid: see [`Self::still_permits`]. `None` means

@@ -20,13 +20,15 @@ use crate::limit::concurrency::QueueBounds;
 use crate::limit::rate::Limiter;
 use crate::limit::state::{LimitKey, LimitState};
 use crate::oauth::scope::Demand;
+use crate::proxy::access::Access;
 use crate::proxy::addresses::AddressPolicy;
 use crate::proxy::cors::Cors;
 use crate::proxy::endpoint_cors::EndpointCors;
 use crate::proxy::meters::Meters;
-use crate::proxy::route::{Access, JwtAccess, ResponseHeaders, Route, Routes};
+use crate::proxy::route::{ResponseHeaders, Route, Routes};
 use crate::proxy::rules::{ClientLimits, Rules};
 use crate::proxy::shadow::access::ShadowAccess;
+use crate::proxy::token_access::TokenAccess;
 use crate::proxy::transform::Transform;
 use crate::route::rewrite::{PathRewrite, Rewrite};
 use crate::route::table::{Conflict, Entry, RouteTable};
@@ -191,22 +193,17 @@ fn route(
                 Demand { requirement: requirement.clone(), audience: audience.as_deref().map(Into::into) };
             let audience = || config.upstream_of(route).map_or("", config::Upstream::audience);
             let jwt_for: Option<Arc<str>> = jwt.then(|| audience().into());
-            match (route.mode, &route.token_header, jwt_for) {
-                (Mode::Shadow, header, jwt_for) => Access::Shadow(Box::new(ShadowAccess {
-                    demand,
-                    header: header.clone(),
+            let token = TokenAccess::new(demand, route.token_header.clone(), jwt_for);
+            match route.mode {
+                Mode::Enforce => Access::Token(token),
+                Mode::Shadow => Access::Shadow(Box::new(ShadowAccess {
+                    token,
                     forward_token: kept,
-                    jwt_for,
                     rules: request_rules(counting.traced, route, true, None, false).map(Arc::new),
                     rules_with_header: request_rules(counting.traced, route, false, None, false)
                         .map(Arc::new),
                     learned: counting.learned.route(&route.label()),
                 })),
-                (Mode::Enforce, header, Some(audience)) => {
-                    Access::Jwt(Box::new(JwtAccess { demand, header: header.clone(), audience }))
-                }
-                (Mode::Enforce, None, None) => Access::Token(demand),
-                (Mode::Enforce, Some(header), None) => Access::TokenIn(header.clone(), demand),
             }
         }
     };

@@ -18,8 +18,12 @@ use crate::http_client::{Bounds, HttpClient, HttpError, PlainHttp, Trust};
 use crate::oauth::form;
 
 /// Responses of these endpoints are far smaller.
-const BOUNDS: Bounds =
-    Bounds { time: Duration::from_secs(30), body: 1 << 20, plain_http: PlainHttp::Allowed };
+const BOUNDS: Bounds = Bounds {
+    time: Duration::from_secs(30),
+    body: 1 << 20,
+    plain_http: PlainHttp::Allowed,
+    accepts: |_| true,
+};
 /// The maximum length of a description that is shown, in characters.
 const MAX_DESCRIPTION: usize = 500;
 

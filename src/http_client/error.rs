@@ -1,6 +1,7 @@
 //! Why an exchange has no response.
 
 use std::error::Error;
+use std::net::IpAddr;
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -16,6 +17,8 @@ pub(crate) enum HttpError {
     PlainHttp,
     /// The server does not accept the connection, or its name has no address.
     Connect(io::Error),
+    /// The name resolves to an address that [`Bounds::accepts`](super::Bounds::accepts) refuses.
+    Address { name: String, address: IpAddr },
     /// The server is not trusted, or TLS fails otherwise.
     Tls(io::Error),
     /// The response is not HTTP, or ends early.
@@ -43,6 +46,11 @@ impl fmt::Display for HttpError {
             Self::Url => f.write_str("the URL must begin with https:// or http:// and name a host"),
             Self::PlainHttp => f.write_str("the URL must be https://, or http:// on loopback"),
             Self::Connect(error) => write!(f, "cannot connect: {error}"),
+            Self::Address { name, address } => write!(
+                f,
+                "the name {name} has the address {address}, at which clouds have credentials, so it is not \
+                 connected to"
+            ),
             Self::Tls(error) => write!(f, "TLS fails: {error}"),
             Self::Http(error) => write!(f, "the response is not complete HTTP: {error}"),
             Self::TooLarge(limit) => write!(f, "the response is longer than {limit} bytes"),
@@ -56,7 +64,9 @@ impl Error for HttpError {
         match self {
             Self::Connect(error) | Self::Tls(error) => Some(error),
             Self::Http(error) => Some(error),
-            Self::Url | Self::PlainHttp | Self::TooLarge(_) | Self::TimedOut(_) => None,
+            Self::Url | Self::PlainHttp | Self::Address { .. } | Self::TooLarge(_) | Self::TimedOut(_) => {
+                None
+            }
         }
     }
 }

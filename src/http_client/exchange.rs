@@ -1,5 +1,7 @@
 //! One request and its response, on their own connection.
 
+use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +13,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::Error as TlsError;
 
@@ -38,6 +40,9 @@ pub(crate) struct Bounds {
     /// The longest response body, in bytes.
     pub(crate) body: usize,
     pub(crate) plain_http: PlainHttp,
+    /// Returns whether the server of a name may have this address. A URL with an address is not asked about:
+    /// only the configuration itself names it.
+    pub(crate) accepts: fn(IpAddr) -> bool,
 }
 
 /// Sends requests. Cloning it is cheap.
@@ -76,7 +81,7 @@ impl HttpClient {
         *request.uri_mut() = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
         request.headers_mut().insert(HOST, host_header);
         request.headers_mut().entry(USER_AGENT).or_insert(HeaderValue::from_static("tollgate"));
-        let tcp = TcpStream::connect((&*host, port)).await.map_err(HttpError::Connect)?;
+        let tcp = self.connect(&host, port).await?;
         if tls {
             let name = ServerName::try_from(host).map_err(|_| HttpError::Url)?;
             let stream = self.tls.connect(name, tcp).await.map_err(HttpError::Tls)?;
@@ -88,6 +93,23 @@ impl HttpClient {
             return Err(HttpError::PlainHttp);
         }
         exchange(tcp, request, self.bounds.body).await
+    }
+
+    /// Connects to the first address of a host that accepts the connection.
+    async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, HttpError> {
+        let is_name = host.parse::<IpAddr>().is_err();
+        let mut failure = HttpError::Connect(io::ErrorKind::NotFound.into());
+        for address in lookup_host((host, port)).await.map_err(HttpError::Connect)? {
+            if is_name && !(self.bounds.accepts)(address.ip()) {
+                failure = HttpError::Address { name: host.to_owned(), address: address.ip() };
+                continue;
+            }
+            match TcpStream::connect(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failure = HttpError::Connect(error),
+            }
+        }
+        Err(failure)
     }
 }
 

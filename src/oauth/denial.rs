@@ -198,6 +198,18 @@ impl Denial {
         response
     }
 
+    /// Returns whether the token is valid and the request needs another one: more scopes, or another audience.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn is_about_valid_token(&self) -> bool {
+        matches!(self.plain(), Self::InsufficientScope(_) | Self::WrongAudience)
+    }
+
+    /// Returns whether the token was found, although the request may not be the token's owner's.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn is_about_found_token(&self) -> bool {
+        self.is_about_valid_token() || matches!(self.plain(), Self::NotHeld(_))
+    }
+
     /// Returns the denial without regard to the scheme of the token.
     fn plain(&self) -> &Self {
         match self {

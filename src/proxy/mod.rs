@@ -1,6 +1,7 @@
 //! The way of a request through the gateway: what is decided about it, how it is forwarded, and how its
 //! response returns.
 
+pub(crate) mod access;
 pub(crate) mod addresses;
 pub(crate) mod authorize;
 pub(crate) mod body;
@@ -25,5 +26,6 @@ pub(crate) mod rules;
 pub(crate) mod session;
 pub(crate) mod shadow;
 pub(crate) mod stream;
+pub(crate) mod token_access;
 pub(crate) mod transform;
 pub(crate) mod tunnel;

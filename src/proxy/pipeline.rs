@@ -114,6 +114,7 @@ impl Proxy {
                 .collect(),
             tokens_live: self.gate.tokens_live(),
             tokens_kept: number(self.gate.tokens_kept()),
+            registered_clients: number(self.gate.registered_count()),
             store_healthy: self.gate.is_store_healthy(),
             shared_store: None,
             hashing_queue: number(self.gate.hashing_queue()),

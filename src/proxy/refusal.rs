@@ -34,10 +34,15 @@ impl Refusal {
         Self { close: true, ..Self::new(response::problem(status, detail), Reason::Ambiguous) }
     }
 
+    /// Creates the refusal of a target that has more than one reading.
+    pub(crate) fn bad_request(detail: &str) -> Self {
+        Self::ambiguous(StatusCode::BAD_REQUEST, detail)
+    }
+
     /// Creates the refusal of a path that servers may read in different ways, or that its route does not
     /// accept.
     pub(crate) fn path(error: PathError) -> Self {
-        let refusal = Self::ambiguous(StatusCode::BAD_REQUEST, error.public_text());
+        let refusal = Self::bad_request(error.public_text());
         Self { setting: error.setting(), ..refusal }
     }
 

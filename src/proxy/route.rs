@@ -7,44 +7,18 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::access::Access;
 use super::addresses::AddressPolicy;
 use super::cors::Cors;
-use super::shadow::access::ShadowAccess;
 use super::transform::Transform;
 use crate::config;
 use crate::headers::{ClientAuthorization, Field, HeaderSink, PublicOrigin, RequestRules, UrlMap};
 use crate::limit::concurrency::ConcurrencyLimit;
 use crate::limit::rate::Limiter;
 use crate::oauth::evidence::PeerCertificate;
-use crate::oauth::scope::Demand;
 use crate::route::table::RouteTable;
 use crate::telemetry::{Meter, RouteCells};
 use crate::upstream::group::Upstream;
-
-/// The requirement of a route on the client's identity.
-#[derive(Debug)]
-pub(crate) enum Access {
-    /// A valid token that meets the requirement.
-    Token(Demand),
-    /// A valid token in this header instead of `Authorization`.
-    TokenIn(HeaderName, Demand),
-    /// A valid token, for which the upstream gets a JWT.
-    Jwt(Box<JwtAccess>),
-    /// No token: `access = "public"`.
-    Public,
-    /// Nothing yet: the configuration says `mode = "shadow"`.
-    Shadow(Box<ShadowAccess>),
-}
-
-/// What a route requires whose upstream gets a JWT in place of the token.
-#[derive(Debug)]
-pub(crate) struct JwtAccess {
-    pub(crate) demand: Demand,
-    /// The header that has the token; `None` is `Authorization`.
-    pub(crate) header: Option<HeaderName>,
-    /// The audience of the JWT.
-    pub(crate) audience: Arc<str>,
-}
 
 /// A route: its requirements, its limits and its upstream.
 #[derive(Debug)]

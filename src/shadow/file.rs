@@ -204,7 +204,7 @@ impl ShadowFile {
         state_file::replace(&self.path, &text, 0o600)
     }
 
-    /// Renames whatever is at the path. Returns the new path.
+    /// Renames the file at the path. Returns the new path.
     ///
     /// # Errors
     /// Fails if the system refuses.

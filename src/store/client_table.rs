@@ -1,6 +1,8 @@
 //! The table of clients that have registered themselves. Its rows are opaque to the store.
 
 use std::collections::BTreeMap;
+#[cfg(any(feature = "gateway", feature = "redis"))]
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::store::token_store::{ClientTable, Pending, RowChange, StoreError};
@@ -64,6 +66,22 @@ impl MemoryTable {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns the changes that make `before` to `after`.
+#[cfg(any(feature = "gateway", feature = "redis"))]
+pub(super) fn differences(
+    mut before: HashMap<String, Vec<u8>>,
+    after: Vec<(String, Vec<u8>)>,
+) -> Vec<RowChange> {
+    let mut changes: Vec<RowChange> = Vec::new();
+    for (key, value) in after {
+        if before.remove(&key).as_ref() != Some(&value) {
+            changes.push((key, Some(value)));
+        }
+    }
+    changes.extend(before.into_keys().map(|key| (key, None)));
+    changes
 }
 
 /// Returns the key of a registered client.

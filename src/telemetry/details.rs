@@ -7,7 +7,7 @@ pub(super) const ACCESS_LOG: u8 = 1;
 /// Traces.
 pub(super) const TRACES: u8 = 2;
 
-/// Who wants details. One flag for all, so that a request reads one.
+/// The features that record details, one bit each. A request reads them with one load.
 static WANTED: AtomicU8 = AtomicU8::new(0);
 
 pub(super) fn turn_on(user: u8) {
@@ -18,7 +18,7 @@ pub(super) fn turn_off(user: u8) {
     WANTED.fetch_and(!user, Relaxed);
 }
 
-/// Returns whether somebody wants the details of requests.
+/// Returns whether the details of requests are recorded.
 #[inline]
 pub(crate) fn are_recorded() -> bool {
     WANTED.load(Relaxed) != 0

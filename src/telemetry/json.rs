@@ -1,6 +1,6 @@
 //! Members of a JSON object on one line of a log, escaped so that no value can forge a member or a line.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,36 +10,64 @@ use crate::utc;
 const TOKEN: &str = "tg_";
 const TOKEN_LENGTH: usize = 32;
 
+/// The length of a time without its fraction: `2026-11-23T08:30:00`.
+const SECOND: usize = 19;
+
 thread_local! {
-    /// The last second that was formatted, and its text without the `Z`.
-    static SECOND: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
+    /// The last second that was formatted, and its text.
+    static LAST_SECOND: Cell<(u64, [u8; SECOND])> = const { Cell::new((u64::MAX, [0; SECOND])) };
 }
 
 /// Writes a time in UTC, to the millisecond, behind the text that begins its member.
 pub(super) fn timestamp(out: &mut Vec<u8>, beginning: &[u8], time: SystemTime) {
     out.extend_from_slice(beginning);
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    SECOND.with_borrow_mut(|(second, text)| {
-        if *second != since.as_secs() || text.is_empty() {
-            *second = since.as_secs();
-            *text = utc::from_unix(*second).to_string();
-            text.truncate(text.len().saturating_sub(1));
-        }
-        out.extend_from_slice(text.as_bytes());
-    });
+    let (second, text) = LAST_SECOND.get();
+    let text = if second == since.as_secs() { text } else { format_second(since.as_secs()) };
+    out.extend_from_slice(&text);
     fraction(out, since.subsec_millis());
     out.extend_from_slice(b"Z\"");
 }
 
+/// Formats a second, and keeps it for the lines that follow.
+#[cold]
+fn format_second(second: u64) -> [u8; SECOND] {
+    let text = utc::from_unix(second).to_string();
+    let text = text.as_bytes().first_chunk().copied().unwrap_or([b'0'; SECOND]);
+    LAST_SECOND.set((second, text));
+    text
+}
+
 /// Writes a number behind the text that begins its member. The formatting of the standard library costs a
 /// request five times as much.
-pub(super) fn number(out: &mut Vec<u8>, beginning: &[u8], mut number: u64) {
+#[inline(always)]
+pub(super) fn number(out: &mut Vec<u8>, beginning: &[u8], number: u64) {
     out.extend_from_slice(beginning);
+    match u8::try_from(number) {
+        Ok(digit @ 0..10) => out.push(b'0' + digit),
+        _ => long_number(out, number),
+    }
+}
+
+#[inline(never)]
+fn long_number(out: &mut Vec<u8>, mut number: u64) {
+    let digit = |value: u64| b'0' + (value % 10) as u8;
+    let at = |place: u64| digit(number / place);
+    // Nearly all numbers of a line are short: statuses, ports, sizes and durations.
+    match number {
+        0..100 => return out.extend_from_slice(&[at(10), at(1)]),
+        100..1_000 => return out.extend_from_slice(&[at(100), at(10), at(1)]),
+        1_000..10_000 => return out.extend_from_slice(&[at(1_000), at(100), at(10), at(1)]),
+        10_000..100_000 => {
+            return out.extend_from_slice(&[at(10_000), at(1_000), at(100), at(10), at(1)]);
+        }
+        _ => {}
+    }
     // u64::MAX has 20 digits.
     let mut digits = [b'0'; 20];
     let mut length = 0;
-    for digit in digits.iter_mut().rev() {
-        *digit += (number % 10) as u8;
+    for place in digits.iter_mut().rev() {
+        *place = digit(number);
         number /= 10;
         length += 1;
         if number == 0 {
@@ -50,21 +78,39 @@ pub(super) fn number(out: &mut Vec<u8>, beginning: &[u8], mut number: u64) {
 }
 
 /// Writes a point and three digits.
+#[inline]
 pub(super) fn fraction(out: &mut Vec<u8>, thousandths: u32) {
     let digit = |value: u32| b'0' + (value % 10) as u8;
     out.extend_from_slice(&[b'.', digit(thousandths / 100), digit(thousandths / 10), digit(thousandths)]);
 }
 
+/// Writes a value that needs no escaping behind the text that begins its member.
+#[inline(always)]
+pub(super) fn plain(out: &mut Vec<u8>, beginning: &[u8], value: Option<&str>) {
+    let Some(value) = value else { return };
+    debug_assert!(is_plain(value), "{value:?} needs escaping");
+    out.extend_from_slice(beginning);
+    out.extend_from_slice(value.as_bytes());
+    out.push(b'"');
+}
+
 /// Writes a value behind the text that begins its member: at most `longest` characters, as visible ASCII.
 /// What looks like an access token is shortened, because some clients send tokens where they do not belong.
+#[inline(always)]
 pub(super) fn text(out: &mut Vec<u8>, beginning: &[u8], value: Option<&str>, longest: usize) {
     let Some(value) = value else { return };
+    // The beginning is a constant: inlined, it is a few stores and no call.
     out.extend_from_slice(beginning);
     if value.len() <= longest && is_plain(value) {
         out.extend_from_slice(value.as_bytes());
         out.push(b'"');
-        return;
+    } else {
+        escaped(out, value, longest);
     }
+}
+
+#[cold]
+fn escaped(out: &mut Vec<u8>, value: &str, longest: usize) {
     let (mut rest, mut left) = (value, longest);
     while let Some(character) = rest.chars().next() {
         if left == 0 {
@@ -114,26 +160,40 @@ pub(super) fn without_tokens(text: &str) -> String {
 
 /// Returns whether a text needs no escaping, like nearly all: visible ASCII without a quote, a backslash or a
 /// token.
+#[inline]
 fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let (words, rest) = bytes.as_chunks();
-    let mut last = [b' '; 8];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    words.iter().chain([&last]).all(is_plain_word)
-        && (bytes.len() < TOKEN.len() + TOKEN_LENGTH || !text.contains(TOKEN))
+    let marks = match (bytes.first_chunk(), bytes.last_chunk()) {
+        // Two words, which have some bytes twice.
+        (Some(first), Some(last)) if bytes.len() <= 16 => marks(*first) | marks(*last),
+        (Some(_), Some(last)) => {
+            bytes.as_chunks().0.iter().fold(marks(*last), |all, word| all | marks(*word))
+        }
+        _ => marks(padded(bytes)),
+    };
+    marks == 0 && (bytes.len() < TOKEN.len() + TOKEN_LENGTH || !text.contains(TOKEN))
 }
 
-/// The same for eight bytes at once. Without its high bit, no byte borrows from the next one.
-fn is_plain_word(word: &[u8; 8]) -> bool {
+/// Sets the high bit of each byte that needs escaping. Without its high bit, no byte borrows from the next one.
+#[inline]
+fn marks(word: [u8; 8]) -> u64 {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES * 0x80;
-    let word = u64::from_le_bytes(*word);
+    let word = u64::from_le_bytes(word);
     let ascii = word & !HIGH;
     let equals = |byte: u8| HIGH - (ascii ^ (ONES * u64::from(byte)));
     let visible = (ascii | HIGH) - ONES * 0x20;
-    (word | !visible | equals(b'"') | equals(b'\\') | equals(0x7f)) & HIGH == 0
+    (word | !visible | equals(b'"') | equals(b'\\') | equals(0x7f)) & HIGH
+}
+
+/// Returns a word with at most seven bytes, some of them twice, and spaces.
+#[inline]
+fn padded(bytes: &[u8]) -> [u8; 8] {
+    let at = |place: usize| bytes.get(place).copied().unwrap_or(b' ');
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some([a, b, c, d]), Some([e, f, g, h])) => [*a, *b, *c, *d, *e, *f, *g, *h],
+        _ => [at(0), at(1), at(2), b' ', b' ', b' ', b' ', b' '],
+    }
 }
 
 fn is_base64url(byte: u8) -> bool {
@@ -169,11 +229,14 @@ mod tests {
     #[test]
     fn every_byte_that_needs_escaping_is_seen_at_every_place() {
         for byte in 0..=0x7f_u8 {
-            for place in 0..17 {
-                let mut bytes = [b'a'; 17];
+            for place in 0..35 {
+                let mut bytes = [b'a'; 35];
                 bytes[place] = byte;
                 let plain = matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-                assert_eq!(is_plain(std::str::from_utf8(&bytes).unwrap()), plain, "{byte:#x} at {place}");
+                let text = std::str::from_utf8(&bytes).unwrap();
+                for length in place + 1..=bytes.len() {
+                    assert_eq!(is_plain(&text[..length]), plain, "{byte:#x} at {place} of {length}");
+                }
             }
         }
         assert!(!is_plain("é") && !is_plain("aaaaaaaé") && is_plain(""));

@@ -13,6 +13,7 @@ pub(crate) mod access_log;
 mod certificates;
 pub(crate) mod details;
 mod exposition;
+mod hex;
 mod json;
 mod listener;
 mod meter;

@@ -32,6 +32,8 @@ pub(crate) struct Gauges {
     pub(crate) tokens_live: u64,
     /// The number of tokens in the store, live or not.
     pub(crate) tokens_kept: u64,
+    /// The number of clients that have registered themselves.
+    pub(crate) registered_clients: u64,
     /// Whether the store can keep what it promises.
     pub(crate) store_healthy: bool,
     /// What a store that several gateways share reports about itself.
@@ -131,6 +133,8 @@ fn tokens(page: &mut Page, gauges: &Gauges) {
     page.gauge("tollgate_tokens", "Tokens in the store; ended ones are revoked and not yet swept.")
         .value(&[("state", "live")], gauges.tokens_live)
         .value(&[("state", "ended")], ended);
+    page.gauge("tollgate_registered_clients", "Clients that have registered themselves.")
+        .value(&[], gauges.registered_clients);
     page.gauge("tollgate_store_healthy", "1 if the store can be written, 0 if issuing and revoking fail.")
         .value(&[], u8::from(gauges.store_healthy));
     page.counter("tollgate_tokens_issued", "Tokens issued.").value(&[], total(Event::TokenIssued));

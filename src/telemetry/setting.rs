@@ -6,7 +6,7 @@ impl Reason {
     /// Returns the key of gateway.toml that would have to change for such a request to be served, or `None`
     /// if there is none. `at_endpoint` is whether an endpoint of the gateway refused it.
     ///
-    /// The answer to the client does not have it: clients learn nothing about the configuration.
+    /// The response to the client does not contain it, so that clients learn nothing about the configuration.
     pub(crate) fn setting(self, at_endpoint: bool) -> Option<&'static str> {
         Some(match self {
             Self::NoRoute => "routes",

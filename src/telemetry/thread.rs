@@ -103,7 +103,7 @@ pub(crate) struct ThreadCounters {
     endpoint_refusals: [[Counter; Reason::COUNT]; EndpointName::ALL.len()],
     /// Lines that the writer has not taken yet. The lock is contended only while the writer swaps the buffer.
     pub(super) lines: Mutex<Vec<u8>>,
-    /// The number of request ids created.
+    /// The number of ids created, of requests and of traces.
     ids: Counter,
 }
 
@@ -142,10 +142,10 @@ impl ThreadCounters {
         }
     }
 
-    /// Returns a number that is unique in this thread.
-    pub(super) fn next_id(&self) -> u64 {
+    /// Returns a number that no other call returns, on any thread: 2^44 numbers for each of a million threads.
+    pub(super) fn unique_number(&self) -> u64 {
         self.ids.add(1);
-        self.ids.now()
+        (u64::try_from(self.index).unwrap_or(0) << 44).wrapping_add(self.ids.now())
     }
 }
 

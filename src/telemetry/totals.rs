@@ -8,7 +8,7 @@ use super::thread::{EndpointName, Event, total, total_endpoint_refused, total_re
 /// The number of buckets of a histogram of durations: one below each bound, and one above the last.
 pub(crate) const BUCKETS: usize = BOUNDS.len() + 1;
 
-/// What was counted since the start.
+/// The counts since the start.
 #[derive(Debug, Clone)]
 pub(crate) struct Totals {
     /// Requests that are over, on routes and on the endpoints of the gateway.
@@ -22,7 +22,7 @@ pub(crate) struct Totals {
     /// Tokens that were issued, and refusals of the token endpoint.
     pub(crate) issued: u64,
     pub(crate) not_issued: u64,
-    /// How long requests took, as counts of buckets.
+    /// The durations of requests, as counts of buckets.
     pub(crate) durations: [u64; BUCKETS],
     /// The routes that had requests.
     pub(crate) routes: Vec<RouteTotals>,
@@ -39,7 +39,7 @@ pub(crate) struct RouteTotals {
     pub(crate) server_errors: u64,
 }
 
-/// Whose fault a refusal is.
+/// The category of a refusal, for the console.
 enum Cause {
     Caller,
     Rate,
@@ -112,8 +112,8 @@ fn route(meter: &Meter<RouteCells>) -> RouteTotals {
     }
 }
 
-/// Returns an upper bound of a quantile of durations, in seconds; `None` if nothing was timed. Within a
-/// bucket the durations count as spread evenly.
+/// Returns an upper bound of a quantile of durations, in seconds; `None` if nothing was timed. Durations
+/// are assumed to be spread evenly within a bucket.
 pub(crate) fn quantile(buckets: &[u64; BUCKETS], share: f64) -> Option<f64> {
     let all: u64 = buckets.iter().sum();
     if all == 0 {

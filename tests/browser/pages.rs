@@ -41,41 +41,58 @@ const PAGES: [(&str, &str); 22] = [
 async fn every_page_is_accessible_and_fits_its_window() {
     let console = crate::registration::console();
     let browser = console.signed_in("alice", Javascript::On).await;
-    prepare(&browser).await;
-    let axe = axe();
-    // Pictures are for people. `TOLLGATE_PICTURES=folder` keeps them.
-    let pictures = std::env::var_os("TOLLGATE_PICTURES").map(PathBuf::from);
-    let mut failures = Vec::new();
+    let mut look = Look::new();
+    prepare(&browser, &mut look).await;
     for (name, path) in PAGES.into_iter().chain([("sign-in", "/sign-in"), ("setup", "/setup?code=x")]) {
         browser.go(path).await;
+        look.at(&browser, name).await;
+    }
+    assert!(look.failures.is_empty(), "{}", look.failures.join("\n"));
+    browser.close().await;
+}
+
+/// What is looked at on every page.
+struct Look {
+    axe: Option<String>,
+    /// Pictures are for people. `TOLLGATE_PICTURES=folder` keeps them.
+    pictures: Option<PathBuf>,
+    failures: Vec<String>,
+}
+
+impl Look {
+    fn new() -> Self {
+        let pictures = std::env::var_os("TOLLGATE_PICTURES").map(PathBuf::from);
+        Self { axe: axe(), pictures, failures: Vec::new() }
+    }
+
+    /// Looks at the page that the browser shows.
+    async fn at(&mut self, browser: &Browser, name: &str) {
         // Colours differ in the two schemes and places at the two widths, so two of the four show all that
         // can be wrong.
         let all = [(1280, false), (390, true), (1280, true), (390, false)];
-        for (width, dark) in all.into_iter().take(if pictures.is_some() { 4 } else { 2 }) {
+        for (width, dark) in all.into_iter().take(if self.pictures.is_some() { 4 } else { 2 }) {
             browser.resize(width, 900, dark).await;
             let scheme = if dark { "dark" } else { "light" };
             let overflow = browser.overflow().await;
             if overflow > 0 {
-                failures.push(format!("{name} at {width}: {overflow} px wider than the window"));
+                self.failures.push(format!("{name} at {width}: {overflow} px wider than the window"));
             }
-            if let Some(folder) = &pictures {
+            if let Some(folder) = &self.pictures {
                 std::fs::create_dir_all(folder).expect("a folder");
                 let picture = folder.join(format!("{name}-{width}-{scheme}.png"));
                 std::fs::write(picture, browser.picture(2_600).await).expect("a picture");
             }
-            if let Some(axe) = axe.as_deref().filter(|_| (width == 390) == dark) {
-                let found = violations(&browser, axe).await;
-                failures
+            if let Some(axe) = self.axe.as_deref().filter(|_| (width == 390) == dark) {
+                let found = violations(browser, axe).await;
+                self.failures
                     .extend(found.into_iter().map(|found| format!("{name} at {width}, {scheme}: {found}")));
             }
         }
     }
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
-    browser.close().await;
 }
 
-/// Makes history, and changes that are not committed.
-async fn prepare(browser: &Browser) {
+/// Makes history, and changes that are not committed. Looks at the page with the secret of a new client.
+async fn prepare(browser: &Browser, look: &mut Look) {
     browser.go("/clients/show/server").await;
     browser.choose("write").await;
     browser.press("Add to changes").await;
@@ -88,6 +105,8 @@ async fn prepare(browser: &Browser) {
     browser.choose("read").await;
     browser.press("Add to changes").await;
     browser.sees("The secret of report").await;
+    // This page is shown once.
+    look.at(browser, "secret").await;
     // Messages are shown once, so they are not in the pictures.
     browser.go("/").await;
 }

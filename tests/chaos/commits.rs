@@ -1,4 +1,4 @@
-//! Hundreds of commits through the API while clients send requests.
+//! Hundreds of commits through the API while clients send requests, on HTTP/1.1 and on HTTP/2.
 
 use super::load::{self, Seen};
 use super::number;
@@ -17,14 +17,19 @@ const SLACK: u64 = 16 << 10;
 #[ignore = "takes minutes: tests/chaos/run commits"]
 fn commits_under_load_fail_no_request_and_leave_memory_flat() {
     let commits = number("TOLLGATE_COMMITS", 200);
-    let admin = Admin::start("");
-    let (address, token) = (admin.fixture.address(), admin.fixture.token("server", "read"));
+    let admin = Admin::start_with("", |config| config.listen("{ url = \"http://127.0.0.1:0\", h2c = true }"));
+    let (address, h2c) = (admin.fixture.address(), admin.fixture.gateway.h2c());
+    let token = admin.fixture.token("server", "read");
     let bearer = admin.bearer("writer");
     let seen = Seen::default();
     let (mut memory, started) = (Vec::new(), Instant::now());
     thread::scope(|scope| {
         scope.spawn(|| load::connections(&seen, address, &token));
         scope.spawn(|| load::connections(&seen, address, &token));
+        scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(load::streams(&seen, h2c, &token));
+        });
         for commit in 0..commits {
             // A scope, a client and a route change, and the file stays as large as it is.
             let body = json!({
@@ -52,13 +57,15 @@ fn commits_under_load_fail_no_request_and_leave_memory_flat() {
     let took = started.elapsed();
     let faults = seen.faults();
     println!(
-        "{commits} commits in {took:.1?}: {} requests and {} faults; resident KiB after every 20 commits: \
-         {memory:?}",
+        "{commits} commits in {took:.1?}: {} requests on HTTP/1.1, {} on HTTP/2 and {} faults; resident KiB \
+         after every 20 commits: {memory:?}",
         seen.connections.load(Ordering::Relaxed),
+        seen.streams.load(Ordering::Relaxed),
         faults.len(),
     );
     assert!(faults.is_empty(), "{faults:#?}");
     assert!(seen.connections.load(Ordering::Relaxed) > 0);
+    assert!(seen.streams.load(Ordering::Relaxed) > 0);
     // The first part fills caches and pools.
     if let (Some(early), Some(last)) = (memory.get(memory.len() / 4), memory.last()) {
         assert!(*last <= early + SLACK, "{memory:?}");

@@ -28,7 +28,7 @@ struct Round {
     revoked: Vec<String>,
 }
 
-fn config(upstream: SocketAddr, state: &Path) -> Config {
+pub(super) fn config(upstream: SocketAddr, state: &Path) -> Config {
     let lasting = "scopes = [\"read\"]\ntoken_lifetime = \"1h\"";
     Config::bare()
         .server(&format!("state_dir = {state:?}"))
@@ -38,13 +38,13 @@ fn config(upstream: SocketAddr, state: &Path) -> Config {
         .route("path = \"/hello\"\nscopes = [\"read\"]\nupstream = \"api\"")
 }
 
-fn status(gateway: &Gateway, conn: &mut Option<Conn>, token: &str) -> u16 {
+pub(super) fn status(gateway: &Gateway, conn: &mut Option<Conn>, token: &str) -> u16 {
     let conn = conn.get_or_insert_with(|| Conn::plain(gateway.plain()));
     conn.request(get("/hello", &[&format!("Authorization: Bearer {token}")])).code()
 }
 
 /// Sends a request and returns the answer, or `None` once the gateway is dead.
-fn ask(conn: &mut Conn, request: &[u8]) -> Option<TestResponse> {
+pub(super) fn ask(conn: &mut Conn, request: &[u8]) -> Option<TestResponse> {
     conn.send(request);
     conn.try_read(false).ok()
 }

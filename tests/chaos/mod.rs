@@ -1,8 +1,9 @@
 //! Faults by the hundred, run by hand with `tests/chaos/run`: a gateway that is killed while it issues and
-//! revokes, one that is replaced under load, and one whose configuration is changed under load. Each test
-//! prints what it has seen.
+//! revokes or compacts its journal, one that is replaced under load, and one whose configuration is changed
+//! under load. Each test prints what it has seen.
 
 mod commits;
+mod compaction;
 mod hang;
 mod kills;
 mod load;

@@ -193,3 +193,32 @@ fn a_route_may_require_an_audience() {
     assert!(!fixture.upstream.saw("m=other"));
     fixture.ask_token("reseller", "&resource=https%3A%2F%2Fc.example").oauth_error(400, "invalid_target");
 }
+
+#[test]
+fn a_bound_token_that_lacks_a_scope_is_its_clients_on_enforced_routes_and_in_shadow_mode() {
+    let fixture = Fixture::start(|config| {
+        config
+            .server("access_log = true\nrequest_id = false")
+            .route("path = \"/shadowed\"\nscopes = [\"write\"]\nupstream = \"api\"\nmode = \"shadow\"")
+    });
+    let key = SigningKey::new();
+    let token = token_of(&request_token(&fixture, "server", &[&key.dpop("POST", TOKEN_URL, None)]));
+    let authorization = format!("Authorization: DPoP {token}");
+    let ask = |path: &str, query: &str, method: &str| {
+        let proof = key.dpop(method, &format!("http://localhost{path}"), Some(&token));
+        fixture.raw(get(&format!("{path}{query}"), &[&authorization, &proof]))
+    };
+    ask("/write", "", "GET").status(403);
+    fixture
+        .gateway
+        .wait_for("\"path\":\"/write\",\"route\":\"/write\",\"client_id\":\"server\",\"status\":403");
+    ask("/shadowed", "?m=proved", "GET").status(200);
+    let reached = fixture.upstream.only("m=proved");
+    assert_eq!(reached.all("x-client-id"), ["server"], "{}", reached.text());
+    fixture.gateway.wait_for("\"client_id\":\"server\",\"status\":200,\"shadow\":\"insufficient_scope\"");
+    // Without a good proof the token is nobody's.
+    ask("/shadowed", "?m=unproved", "POST").status(200);
+    let reached = fixture.upstream.only("m=unproved");
+    assert!(reached.all("x-client-id").is_empty(), "{}", reached.text());
+    fixture.gateway.wait_for("\"shadow\":\"invalid_dpop_proof\"");
+}

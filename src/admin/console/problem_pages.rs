@@ -11,6 +11,7 @@ use super::view::frame::Section;
 use super::view::parts::Link;
 use super::view::sign_in::ProblemPage;
 use super::visit::{Visit, frame_alone, show};
+use super::wording;
 use crate::admin::state::AdminState;
 
 /// The maximum size of an error body.
@@ -53,12 +54,10 @@ pub(super) async fn show_problems(State(state): State<AdminState>, request: Requ
         detail: String::from_utf8_lossy(&text).into_owned(),
         errors: Vec::new(),
     });
+    let title = wording::heading(&shown.title);
     let (frame, back) = match Visit::from_request_parts(&mut parts, &state).await {
-        Ok(visit) => (
-            visit.frame(Section::None, shown.title.clone()),
-            Link { url: "/".into(), text: "Overview".into() },
-        ),
-        Err(_) => (frame_alone(shown.title.clone()), Link { url: "/sign-in".into(), text: "Sign in".into() }),
+        Ok(visit) => (visit.frame(Section::None, title), Link { url: "/".into(), text: "Overview".into() }),
+        Err(_) => (frame_alone(title), Link { url: "/sign-in".into(), text: "Sign in".into() }),
     };
     let line = |error: ShownError| match error.line {
         Some(line) => format!("line {line}, {}: {}", error.key, error.message),
@@ -66,7 +65,7 @@ pub(super) async fn show_problems(State(state): State<AdminState>, request: Requ
         None => format!("{}: {}", error.key, error.message),
     };
     let lines = shown.errors.into_iter().map(line).collect();
-    match show(head.status, &ProblemPage { frame, detail: shown.detail, lines, back }) {
+    match show(head.status, &ProblemPage { frame, detail: wording::sentence(&shown.detail), lines, back }) {
         Ok(page) => {
             let (fresh, body) = page.into_parts();
             head.headers.remove(CONTENT_LENGTH);

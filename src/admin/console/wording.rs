@@ -66,6 +66,28 @@ pub(super) fn latency(seconds: Option<f64>) -> String {
     }
 }
 
+/// Joins two figures: `1.8 ms · 2.5 ms`, or one dash if neither is known.
+pub(super) fn pair(first: String, second: String) -> String {
+    if first == second && first == "–" { first } else { format!("{first} · {second}") }
+}
+
+/// Formats the title of a problem as a heading: `Not Found` becomes `Not found`. Abbreviations stay.
+pub(super) fn heading(title: &str) -> String {
+    let word = |(at, word): (usize, &str)| {
+        let is_abbreviation = word.len() > 1 && word.chars().all(char::is_uppercase);
+        if at == 0 || is_abbreviation { word.to_owned() } else { word.to_lowercase() }
+    };
+    title.split(' ').enumerate().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// Formats a message as a sentence.
+pub(super) fn sentence(message: &str) -> String {
+    let mut letters = message.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    let end = if message.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{end}", letters.as_str())
+}
+
 /// Formats requests per second.
 pub(super) fn per_second(requests: u64, over: Duration) -> String {
     let rate = number(requests) / over.as_secs_f64().max(1.0);

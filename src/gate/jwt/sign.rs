@@ -66,18 +66,6 @@ impl Gate {
         jwt.finish(identity)?;
         Ok(lease)
     }
-
-    /// Puts the JWT of a record into `identity`.
-    pub(in crate::gate) fn add_jwt(
-        &self,
-        record: &Record,
-        audience: &Arc<str>,
-        identity: &mut Identity,
-    ) -> Result<(), Denial> {
-        let mut jwt = Jwt::new(self, audience);
-        jwt.look(record, identity);
-        jwt.finish(identity)
-    }
 }
 
 /// Finds the JWT for one request: first among the JWTs of the record, while the store lends the record. If

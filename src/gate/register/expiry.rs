@@ -73,6 +73,11 @@ impl Gate {
         self.inner.registry.get(id)
     }
 
+    /// Returns the number of registered clients.
+    pub(crate) fn registered_count(&self) -> usize {
+        self.inner.registry.len()
+    }
+
     /// Returns the settings of a registered client, or `None` if its template does not exist any more or if
     /// an operator has removed the client.
     pub(crate) fn registered_spec(&self, client: &Registered) -> Option<ClientSpec> {

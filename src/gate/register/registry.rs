@@ -120,6 +120,11 @@ impl Registry {
         self.lock().by_id.get(id).cloned()
     }
 
+    /// Returns the number of clients.
+    pub(super) fn len(&self) -> usize {
+        self.lock().by_id.len()
+    }
+
     /// Returns all clients, in the order of their ids.
     pub(crate) fn all(&self) -> Vec<Arc<Registered>> {
         let mut all: Vec<_> = self.lock().by_id.values().cloned().collect();

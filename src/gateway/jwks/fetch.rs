@@ -9,13 +9,18 @@ use http::header::ACCEPT;
 use http::{Request, StatusCode};
 use http_body_util::Full;
 
+use crate::config::metadata::is_metadata;
 use crate::http_client::{Bounds, HttpClient, HttpError, PlainHttp, Trust};
 use crate::oauth::jose::{Jwks, JwksError};
 
 /// HTTP without TLS is allowed only on loopback. Elsewhere, an attacker on the network path could replace the
-/// keys.
-const BOUNDS: Bounds =
-    Bounds { time: Duration::from_secs(5), body: Jwks::MAX_LENGTH, plain_http: PlainHttp::OnLoopback };
+/// keys. The owner of a name does not decide that the gateway connects to a metadata service.
+pub(super) const BOUNDS: Bounds = Bounds {
+    time: Duration::from_secs(5),
+    body: Jwks::MAX_LENGTH,
+    plain_http: PlainHttp::OnLoopback,
+    accepts: |address| !is_metadata(address),
+};
 
 /// The reason why a fetch returns no keys.
 #[derive(Debug)]

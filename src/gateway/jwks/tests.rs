@@ -4,10 +4,10 @@ use std::sync::mpsc;
 
 use http::StatusCode;
 
-use super::fetch::{client, fetch};
+use super::fetch::{BOUNDS, client, fetch};
 use super::*;
 use crate::gate::{ClientSpec, GateSpec};
-use crate::http_client::HttpError;
+use crate::http_client::{Bounds, HttpError, Trust};
 use crate::oauth::client::{Capabilities, ClientId, ClientPolicy};
 use crate::oauth::jose::testing::TestKey;
 use crate::oauth::scope::Scopes;
@@ -138,6 +138,25 @@ async fn only_a_good_response_is_a_set_of_keys() {
     let (url, _heard) = serve(vec![answer("200 OK", &set())]);
     let url = url.replace("http://", "https://");
     assert!(matches!(fetch(&url, &client).await, Err(FetchError::Exchange(HttpError::Tls(_)))));
+}
+
+#[tokio::test]
+async fn a_name_does_not_lead_to_a_metadata_service() {
+    for address in ["169.254.169.254", "::ffff:169.254.169.254", "fd00:ec2::254", "100.100.100.200"] {
+        assert!(!(BOUNDS.accepts)(address.parse().unwrap()), "{address}");
+    }
+    assert!((BOUNDS.accepts)("192.0.2.7".parse().unwrap()));
+    // No name leads to such an address on every machine, so loopback is in its place.
+    let bounds = Bounds { accepts: |address| !address.is_loopback(), ..BOUNDS };
+    let client = HttpClient::new(&Trust::default(), bounds).unwrap();
+    let (url, heard) = serve(vec![answer("200 OK", &set())]);
+    let named = url.replace("127.0.0.1", "localhost");
+    let error = fetch(&named, &client).await.unwrap_err();
+    assert!(matches!(&error, FetchError::Exchange(HttpError::Address { name, .. }) if name == "localhost"));
+    assert!(error.to_string().contains("so it is not connected to"), "{error}");
+    // The address itself can only come from the configuration.
+    assert_eq!(fetch(&url, &client).await.unwrap().keys().len(), 1);
+    assert_eq!(heard.iter().count(), 1, "the first fetch did not reach the server");
 }
 
 #[test]

@@ -40,6 +40,11 @@ impl RequestObserver for RequestRecord {
     }
 
     fn on_denial(&mut self, denied: &Denied<'_>) {
+        // The client of a token that is valid has authenticated, even if the token is not good enough here.
+        let client = denied.client.filter(|_| denied.denial.is_about_valid_token());
+        if let (Some(client), Some(logged)) = (client, self.logged()) {
+            set(&mut logged.client_id, client);
+        }
         let route = self.meter().map(Meter::name);
         security::denied(denied, route, self.request_id());
     }

@@ -114,7 +114,7 @@ impl RequestRecord {
         let logged = self.logged.get_or_insert_with(|| Box::new(Logged::new()));
         logged.time = SystemTime::now();
         logged.started = turn::now();
-        set(&mut logged.client, client.peer_value.to_str().unwrap_or_default());
+        set(&mut logged.client, std::str::from_utf8(client.peer_value.as_bytes()).unwrap_or_default());
         logged.client_id.clear();
         logged.method.clone_from(request.method());
         logged.host.clear();

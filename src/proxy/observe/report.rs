@@ -55,7 +55,7 @@ impl RequestRecord {
             }
         }
         let (Some(logged), Some(end)) = (logged, end) else { return };
-        if let Some(trace) = &logged.trace {
+        if let Some(trace) = logged.trace.as_ref().filter(|trace| trace.is_sampled()) {
             self.end_trace(trace, logged, end);
         }
         if access_log::is_on() {

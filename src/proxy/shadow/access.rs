@@ -9,19 +9,16 @@ use http::HeaderName;
 use crate::headers::{ClientAuthorization, RequestRules, RequestView};
 use crate::oauth::bearer::carries_issued_token;
 use crate::oauth::denial::Denial;
-use crate::oauth::scope::Demand;
+use crate::proxy::token_access::TokenAccess;
 use crate::shadow::LearnedRoute;
 
 /// What a route in shadow mode requires of a request that it would not refuse if it were enforced.
 #[derive(Debug)]
 pub(crate) struct ShadowAccess {
-    pub(crate) demand: Demand,
-    /// The header that has the token; `None` is `Authorization`.
-    pub(crate) header: Option<HeaderName>,
+    /// The token that the route would require.
+    pub(crate) token: TokenAccess,
     /// Whether the client's token is sent upstream.
     pub(crate) forward_token: bool,
-    /// The audience of the JWT that the upstream gets in place of a valid token, if it gets one.
-    pub(crate) jwt_for: Option<Arc<str>>,
     /// The changes of the headers of a refused request. The credentials of the upstream are not among them.
     pub(crate) rules: Option<Arc<RequestRules>>,
     /// The same, for a request whose token header has something that the gateway has not issued: it goes on.
@@ -59,7 +56,7 @@ impl ShadowAccess {
             let mut fields = request.fields().filter(|field| field.name.eq_ignore_ascii_case(name));
             fields.any(|field| carries_issued_token(field.value))
         };
-        let rules = match &self.header {
+        let rules = match self.token.header() {
             Some(header) if !is_ours(header) => &self.rules_with_header,
             _ => &self.rules,
         };

@@ -2,6 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+#[cfg(feature = "gateway")]
+use crate::store::client_table::CLIENT;
 use crate::store::token_store::RowChange;
 
 /// The table. Versions without it ignore it, so the version of the format does not change.
@@ -38,11 +40,29 @@ pub(super) struct Rows {
     pub(super) damaged: usize,
 }
 
-/// Returns all rows. The journal of an earlier version has no such table until a gateway opens it.
+/// Returns whether the table exists. The journal of an earlier version has no such table until a gateway opens
+/// it.
+fn is_there(connection: &Connection) -> rusqlite::Result<bool> {
+    let tables = "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = 'registered'";
+    connection.query_row(tables, [], |row| row.get::<_, i64>(0)).map(|tables| tables > 0)
+}
+
+/// Returns the number of clients in the table.
+#[cfg(feature = "gateway")]
+pub(super) fn count(connection: &Connection) -> rusqlite::Result<u64> {
+    if !is_there(connection)? {
+        return Ok(0);
+    }
+    let clients = format!("{CLIENT}*");
+    let count = "SELECT COUNT(*) FROM registered WHERE key GLOB ?1";
+    let count: i64 = connection.query_row(count, [clients], |row| row.get(0))?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// Returns all rows.
 pub(super) fn rows(connection: &Connection) -> rusqlite::Result<Rows> {
     let mut all = Rows::default();
-    let tables = "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = 'registered'";
-    if connection.query_row(tables, [], |row| row.get::<_, i64>(0))? == 0 {
+    if !is_there(connection)? {
         return Ok(all);
     }
     let mut statement = connection.prepare("SELECT key, value FROM registered ORDER BY key")?;

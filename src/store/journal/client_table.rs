@@ -1,8 +1,7 @@
 //! The table of registered clients of a journal: in memory, and in the file.
 
 #[cfg(feature = "gateway")]
-use std::collections::HashMap;
-
+use crate::store::client_table::differences;
 use crate::store::journal::{Journal, client_rows};
 use crate::store::token_store::{ClientTable, OnRowChange, Pending, RowChange, StoreError};
 
@@ -39,14 +38,7 @@ impl Journal {
                 return;
             }
         };
-        let mut before: HashMap<_, _> = self.registered.all().into_iter().collect();
-        let mut changes: Vec<RowChange> = Vec::new();
-        for (key, value) in rows {
-            if before.remove(&key).as_ref() != Some(&value) {
-                changes.push((key, Some(value)));
-            }
-        }
-        changes.extend(before.into_keys().map(|key| (key, None)));
+        let changes = differences(self.registered.all().into_iter().collect(), rows);
         self.registered.apply(&changes);
         if let Some(on_change) = self.on_row_change.get() {
             changes.iter().for_each(|(key, value)| on_change(key, value.as_deref()));

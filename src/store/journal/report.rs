@@ -34,6 +34,8 @@ pub(crate) struct Report {
     pub(crate) epochs: u64,
     /// The used assertions.
     pub(crate) used: u64,
+    /// The clients that have registered themselves.
+    pub(crate) registered: u64,
     /// The client secrets whose use is recorded.
     pub(crate) secrets: u64,
     /// When the journal was begun, and when it was last written, since the Unix epoch.
@@ -66,6 +68,7 @@ pub(crate) fn report(folder: &Path) -> Result<Option<Report>, JournalError> {
             grants: count("SELECT COUNT(*) FROM grants")?,
             epochs: count(&format!("SELECT COUNT(*) FROM batches WHERE kind = {EPOCH}"))?,
             used: entries(USED, USED_SIZE)?,
+            registered: client_rows::count(&connection)?,
             secrets: match usage::is_there(&connection)? {
                 true => count("SELECT COUNT(*) FROM secret_usage WHERE late = 0")?,
                 false => 0,

@@ -17,8 +17,9 @@ use crate::store::token_store::{BoxFuture, StoreError};
 /// How long issued tokens are collected before they are written. Together with the write, this stays below
 /// the 10 ms of tokens that a killed process may lose.
 const GATHER: Duration = Duration::from_millis(5);
-/// How long a write may take before new tokens wait for it.
-const LATE: u64 = 5;
+/// How old the oldest token that is not written may be before new tokens wait for their write, in
+/// milliseconds. A busy machine may run the thread late.
+const LATE: u64 = 7;
 /// How often the current time is recorded, and everything that was written is synced.
 const TICK: Duration = Duration::from_secs(1);
 /// How often a failed write is tried again.
@@ -35,7 +36,9 @@ pub(super) struct Shared {
     /// Whether the log is about to begin again, for which the next write waits for the disk.
     restarting: AtomicBool,
     clock: SystemClock,
-    /// When the write that is going on has begun, in milliseconds, or 0.
+    /// When the oldest change in the queue was added, in milliseconds, or 0.
+    queued_since: AtomicU64,
+    /// When the oldest change of the write that is going on was added, in milliseconds, or 0.
     writing_since: AtomicU64,
     #[cfg(test)]
     pub(super) broken: AtomicBool,
@@ -63,6 +66,7 @@ impl Shared {
     pub(super) fn add(&self, add: impl FnOnce(&mut Batch)) {
         let mut queue = self.lock();
         let was_empty = queue.batch.is_empty();
+        self.note_change(&queue);
         add(&mut queue.batch);
         drop(queue);
         if was_empty {
@@ -77,6 +81,7 @@ impl Shared {
     ) -> BoxFuture<'static, Result<(), StoreError>> {
         let (sender, done) = oneshot::channel();
         let mut queue = self.lock();
+        self.note_change(&queue);
         add(&mut queue.batch);
         queue.waiting.push(sender);
         drop(queue);
@@ -85,14 +90,24 @@ impl Shared {
         Box::pin(async move { done.await.map_err(|_| StoreError::Unavailable) })
     }
 
+    /// Records when the first change of a batch is added.
+    fn note_change(&self, queue: &Queue) {
+        if queue.batch.is_empty() {
+            self.queued_since.store(self.clock.now().as_u64(), Ordering::Relaxed);
+        }
+    }
+
     /// Returns whether a token that is issued now may stay unwritten for longer than usual, because the disk
-    /// is slow.
+    /// is slow or the machine is busy.
     pub(super) fn is_late(&self) -> bool {
         if self.restarting.load(Ordering::Relaxed) {
             return true;
         }
-        let since = self.writing_since.load(Ordering::Relaxed);
-        since != 0 && self.clock.now().as_u64().saturating_sub(since) > LATE
+        let is_old = |since: &AtomicU64| {
+            let since = since.load(Ordering::Relaxed);
+            since != 0 && self.clock.now().as_u64().saturating_sub(since) > LATE
+        };
+        is_old(&self.queued_since) || is_old(&self.writing_since)
     }
 
     /// Adds changes to the next batch. The future completes when they are written, so that a killed process
@@ -108,6 +123,7 @@ impl Shared {
     fn await_write(&self, add: impl FnOnce(&mut Batch)) -> oneshot::Receiver<()> {
         let (sender, done) = oneshot::channel();
         let mut queue = self.lock();
+        self.note_change(&queue);
         add(&mut queue.batch);
         if !queue.closed {
             queue.unwritten.push(sender);
@@ -155,10 +171,15 @@ impl Shared {
         let waited = wake.wait_timeout_while(self.lock(), at_most, idle);
         let mut queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         if !queue.batch.is_empty() && !is_urgent(&queue) {
-            let waited = wake.wait_timeout_while(queue, GATHER, |queue| !is_urgent(queue));
+            // This thread may have been woken late.
+            let since = self.queued_since.load(Ordering::Relaxed);
+            let waiting = Duration::from_millis(self.clock.now().as_u64().saturating_sub(since));
+            let left = GATHER.saturating_sub(waiting);
+            let waited = wake.wait_timeout_while(queue, left, |queue| !is_urgent(queue));
             queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let stop = queue.stop;
+        self.writing_since.store(self.queued_since.swap(0, Ordering::Relaxed), Ordering::Relaxed);
         std::mem::replace(&mut *queue, Queue { stop, ..Queue::default() })
     }
 }
@@ -182,7 +203,8 @@ pub(super) fn run(shared: &Shared, mut file: JournalFile, syncer: Syncer, clocks
     // The changes that could not be written yet. They are tried again with the next batch, and none is
     // dropped.
     let mut unwritten = Batch::default();
-    let (mut last_tick, mut ticks, mut unsynced) = (clocks.now().boot, 0_u32, false);
+    // The journal is compacted soon: much may have expired while no gateway was running.
+    let (mut last_tick, mut ticks, mut unsynced) = (clocks.now().boot, COMPACT_EVERY, false);
     loop {
         let Queue { batch, waiting, unwritten: waiting_for_write, stop, closed: _ } =
             shared.take(if shared.is_failing() { RETRY } else { TICK });
@@ -193,7 +215,6 @@ pub(super) fn run(shared: &Shared, mut file: JournalFile, syncer: Syncer, clocks
         if unwritten.is_empty() && !is_awaited && !is_due && !syncer.has_failed() {
             continue;
         }
-        shared.writing_since.store(shared.clock.now().as_u64(), Ordering::Relaxed);
         // The last batch is synced here.
         let written = recover(&file, &syncer).and_then(|()| write(shared, &mut file, &unwritten, &now, stop));
         shared.writing_since.store(0, Ordering::Relaxed);

@@ -38,8 +38,18 @@ pub(super) async fn run(shared: Arc<Shared>, mut jobs: mpsc::UnboundedReceiver<J
         let mut writes = link.writes.clone();
         match append(&mut writes, &shared.keys, batch.iter().map(|job| &job.addition)).await {
             Ok(epochs) => {
+                let is_fenced = shared.is_fenced();
+                // Without the confirmation, another primary may lack the entries. Nobody is told that the
+                // tokens are refused everywhere.
+                if is_fenced && !confirm(&shared, &mut writes).await {
+                    batch.clear();
+                    continue;
+                }
                 for (job, epoch) in batch.drain(..).zip(epochs) {
                     let _ = job.done.send(epoch);
+                }
+                if !is_fenced && shared.replicas() > 0 {
+                    confirm(&shared, &mut writes).await;
                 }
             }
             Err(error) => {
@@ -50,20 +60,19 @@ pub(super) async fn run(shared: Arc<Shared>, mut jobs: mpsc::UnboundedReceiver<J
                     shared.broken.notify_one();
                 }
                 batch.clear();
-                continue;
             }
-        }
-        if shared.replicas() > 0 {
-            confirm(&shared, &mut writes).await;
         }
     }
 }
 
-/// Waits until a replica has the appended entries. Callers wait for one lease after a revocation in any case.
-async fn confirm(shared: &Shared, writes: &mut redis::aio::MultiplexedConnection) {
+/// Waits until a replica has the appended entries, and returns whether one has them. The callers of an engine
+/// that is not fenced do not wait for this, but wait for one lease after a revocation.
+async fn confirm(shared: &Shared, writes: &mut redis::aio::MultiplexedConnection) -> bool {
     let lease = u64::try_from(shared.options.lease.as_millis()).unwrap_or(u64::MAX);
     // The wait must not exceed the timeout of a response.
     let at_most = lease.min(PATIENCE.as_millis() as u64 / 2);
     let confirmed: Result<u32, _> = redis::cmd("WAIT").arg(1).arg(at_most).query_async(writes).await;
-    shared.note_confirmation(confirmed.is_ok_and(|replicas| replicas > 0));
+    let confirmed = confirmed.is_ok_and(|replicas| replicas > 0);
+    shared.note_confirmation(confirmed);
+    confirmed
 }

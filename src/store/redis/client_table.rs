@@ -52,9 +52,9 @@ impl ClientTable for RedisStore {
                     None => command.arg(key).arg("-").arg(""),
                 };
             }
-            let _querying = shared.clients.querying.lock().await;
             query::<u64>(&shared, &command).await?;
             shared.clients.memory.apply(&changes);
+            shared.clients.changed.notify_one();
             Ok(())
         })
     }
@@ -74,10 +74,10 @@ impl ClientTable for RedisStore {
         self.begin(async move {
             let mut command = script(&shared, REPLACE);
             command.arg(&key).arg(before).arg(after.as_slice());
-            let _querying = shared.clients.querying.lock().await;
             let replaced = query::<u64>(&shared, &command).await? == 1;
             if replaced {
                 shared.clients.memory.apply(&[(key, Some(after))]);
+                shared.clients.changed.notify_one();
             }
             Ok(replaced)
         })

@@ -2,7 +2,6 @@
 //!
 //! Each gateway holds the table in memory, and reads it again when the number has changed.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use crate::store::client_table::client_key;
 use crate::store::redis::connect::{Link, PATIENCE};
 use crate::store::redis::error::EngineError;
 use crate::store::redis::shared::Shared;
-use crate::store::token_store::{RowChange, StoreError};
+use crate::store::token_store::StoreError;
 
 /// How often the number is read.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -36,7 +35,7 @@ return 1
 /// Reads the table when it has changed, until the store ends.
 pub(super) async fn run(shared: Arc<Shared>) {
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        let _ = tokio::time::timeout(LOOK_EVERY, shared.clients.changed.notified()).await;
         let mut version = redis::cmd("GET");
         version.arg(&shared.keys.clients_version);
         let Ok(Ok(link)) = tokio::time::timeout(PATIENCE, shared.link()).await else { continue };
@@ -51,33 +50,21 @@ pub(super) async fn run(shared: Arc<Shared>) {
 
 /// Reads the whole table into memory.
 pub(super) async fn load(shared: &Shared, link: &Link) -> Result<(), EngineError> {
-    let clients = &shared.clients;
     let mut data = link.data.clone();
-    let _querying = clients.querying.lock().await;
-    let before: HashMap<String, Vec<u8>> = clients.memory.all().into_iter().collect();
+    let reading = shared.clients.read();
     let (version, rows): (u64, Vec<(String, Vec<u8>)>) = data.query(&script(shared, ALL)).await?;
-    let seen = clients.seen.load(Ordering::Relaxed);
-    if version < seen && !before.is_empty() {
+    if reading.shows_loss(version) {
         // A failover or a restart has lost changes.
         let mut restore = script(shared, RESTORE);
-        restore.arg(seen);
-        for (key, value) in &before {
+        restore.arg(reading.seen);
+        for (key, value) in &reading.before {
             restore.arg(key).arg(value.as_slice());
         }
         let _: u64 = data.query(&restore).await?;
-        clients.seen.store(0, Ordering::Relaxed);
+        shared.clients.seen.store(0, Ordering::Relaxed);
         return Ok(());
     }
-    let mut gone = before.clone();
-    let mut changes: Vec<RowChange> = Vec::new();
-    for (key, value) in rows {
-        if gone.remove(&key).as_ref() != Some(&value) {
-            changes.push((key, Some(value)));
-        }
-    }
-    changes.extend(gone.into_keys().map(|key| (key, None)));
-    clients.apply(&changes);
-    clients.seen.store(version, Ordering::Relaxed);
+    reading.finish(version, rows);
     Ok(())
 }
 
@@ -105,8 +92,6 @@ fn is_registered(_: &ClientId) -> bool {
 pub(super) async fn find(shared: &Shared, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
     let mut command = redis::cmd("HGET");
     command.arg(&shared.keys.clients).arg(key);
-    let querying = tokio::time::timeout(PATIENCE, shared.clients.querying.lock()).await;
-    let _querying = querying.map_err(|_| StoreError::Unavailable)?;
     let found: Option<Vec<u8>> = query(shared, &command).await?;
     if let Some(value) = &found {
         shared.clients.apply(&[(key.to_owned(), Some(value.clone()))]);

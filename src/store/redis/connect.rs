@@ -1,11 +1,13 @@
 //! Connections to the engine: to one server, through sentinels, or to a cluster.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
+use redis::io::tcp::TcpSettings;
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue,
     IntoConnectionInfo as _, Pipeline, ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo,
@@ -71,9 +73,10 @@ impl Link {
         keys: &Keys,
         ring: Arc<Notify>,
     ) -> Result<(Self, Identity), EngineError> {
-        let address = primary(options, keys).await?;
+        let Primary { address, group } = primary(options, keys).await?;
         let mut log = open(&address, options.tls.as_ref(), &options.login, Some(ring)).await?;
-        let identity = Identity::ask(&mut log).await?;
+        let mut identity = Identity::ask(&mut log).await?;
+        identity.group = group;
         if identity.role == Role::Replica {
             return Err(EngineError::Replica(address));
         }
@@ -93,16 +96,31 @@ impl Link {
     }
 }
 
+/// The server that has the log, and the servers that have the tokens.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Primary {
+    /// The server that has the log.
+    pub(super) address: EngineAddress,
+    /// The names of all primaries of a cluster, in order. The list is empty without a cluster.
+    pub(super) group: Vec<String>,
+}
+
+impl From<EngineAddress> for Primary {
+    fn from(address: EngineAddress) -> Self {
+        Self { address, group: Vec::new() }
+    }
+}
+
 /// Finds the server that has the log.
-pub(super) async fn primary(options: &RedisOptions, keys: &Keys) -> Result<EngineAddress, EngineError> {
+pub(super) async fn primary(options: &RedisOptions, keys: &Keys) -> Result<Primary, EngineError> {
     let tls = options.tls.as_ref();
     match &options.topology {
-        Topology::Single(address) => Ok(address.clone()),
+        Topology::Single(address) => Ok(address.clone().into()),
         Topology::Sentinel { sentinels, primary } => {
             let mut last = EngineError::UnknownPrimary(primary.clone());
             for sentinel in sentinels {
                 match ask_sentinel(sentinel, primary, tls, &options.sentinel_login).await {
-                    Ok(Some(address)) => return Ok(address),
+                    Ok(Some(address)) => return Ok(address.into()),
                     Ok(None) => last = EngineError::UnknownPrimary(primary.clone()),
                     Err(error) => last = error,
                 }
@@ -113,7 +131,7 @@ pub(super) async fn primary(options: &RedisOptions, keys: &Keys) -> Result<Engin
             let mut last = EngineError::NoSlot;
             for node in nodes {
                 match ask_node(node, keys, tls, &options.login).await {
-                    Ok(Some(address)) => return Ok(address),
+                    Ok(Some(primary)) => return Ok(primary),
                     Ok(None) => last = EngineError::NoSlot,
                     Err(error) => last = error,
                 }
@@ -135,36 +153,38 @@ async fn ask_sentinel(
     Ok(found.map(|(host, port)| EngineAddress::Tcp { host, port }))
 }
 
-/// Asks a node of a cluster which one has the slot of the log.
+/// Asks a node of a cluster which nodes have the slots.
 async fn ask_node(
     node: &EngineAddress,
     keys: &Keys,
     tls: Option<&EngineTls>,
     login: &EngineLogin,
-) -> Result<Option<EngineAddress>, EngineError> {
+) -> Result<Option<Primary>, EngineError> {
     type Node = (Option<String>, u16);
     let mut connection = open(node, tls, login, None).await?;
     let slot: u16 = redis::cmd("CLUSTER").arg("KEYSLOT").arg(&keys.log).query_async(&mut connection).await?;
     let ranges: Vec<Vec<redis::Value>> =
         redis::cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await?;
+    let (mut address, mut group) = (None, BTreeSet::new());
     for range in ranges {
         let [first, last, owner, ..] = &range[..] else { continue };
         let (first, last) = (u16::from_redis_value_ref(first)?, u16::from_redis_value_ref(last)?);
+        // The host and the port are followed by the id of the node and its other names.
+        let redis::Value::Array(owner) = owner else { continue };
+        let [host, port, id, ..] = &owner[..] else { continue };
+        group.insert(String::from_redis_value_ref(id)?);
         if !(first..=last).contains(&slot) {
             continue;
         }
-        // The host and the port are followed by the id of the node and its other names.
-        let redis::Value::Array(owner) = owner else { continue };
-        let [host, port, ..] = &owner[..] else { continue };
         let (host, port): Node = (Option::from_redis_value_ref(host)?, u16::from_redis_value_ref(port)?);
         // A node that does not know its own address leaves it out.
-        return Ok(match (host.filter(|host| !host.is_empty()), node) {
-            (Some(host), _) => Some(EngineAddress::Tcp { host, port }),
-            (None, EngineAddress::Tcp { host, .. }) => Some(EngineAddress::Tcp { host: host.clone(), port }),
-            (None, EngineAddress::Unix(_)) => Some(node.clone()),
+        address = Some(match (host.filter(|host| !host.is_empty()), node) {
+            (Some(host), _) => EngineAddress::Tcp { host, port },
+            (None, EngineAddress::Tcp { host, .. }) => EngineAddress::Tcp { host: host.clone(), port },
+            (None, EngineAddress::Unix(_)) => node.clone(),
         });
     }
-    Ok(None)
+    Ok(address.map(|address| Primary { address, group: group.into_iter().collect() }))
 }
 
 /// Opens a connection. With `ring`, the connection receives notifications.
@@ -209,6 +229,7 @@ async fn open_cluster(
         nodes.iter().map(|node| info(node, options.tls.is_some(), login)).collect();
     let mut builder = ClusterClientBuilder::new(infos?)
         .use_protocol(ProtocolVersion::RESP3)
+        .tcp_settings(tcp())
         .connection_timeout(PATIENCE)
         .response_timeout(PATIENCE)
         .overall_response_timeout(Some(PATIENCE))
@@ -232,6 +253,11 @@ async fn open_cluster(
         .map_err(EngineError::from)
 }
 
+/// Makes the settings of a socket. A command does not wait until the one before it is acknowledged.
+fn tcp() -> TcpSettings {
+    TcpSettings::default().set_nodelay(true)
+}
+
 fn info(address: &EngineAddress, tls: bool, login: &EngineLogin) -> Result<ConnectionInfo, EngineError> {
     let addr = match address {
         EngineAddress::Unix(path) => ConnectionAddr::Unix(path.clone()),
@@ -249,7 +275,7 @@ fn info(address: &EngineAddress, tls: bool, login: &EngineLogin) -> Result<Conne
     if let Some(password) = &login.password {
         settings = settings.set_password(password.expose());
     }
-    Ok(addr.into_connection_info()?.set_redis_settings(settings))
+    Ok(addr.into_connection_info()?.set_redis_settings(settings).set_tcp_settings(tcp()))
 }
 
 fn certificates(tls: &EngineTls) -> Result<TlsCertificates, EngineError> {

@@ -9,9 +9,13 @@ use crate::store::redis::error::EngineError;
 pub(super) struct Identity {
     /// The replication id and the id of the process.
     pub(super) history: String,
+    /// The names of all primaries of a cluster. Another primary may lack tombstones that the one before had.
+    pub(super) group: Vec<String>,
     pub(super) role: Role,
     /// The number of connected replicas.
     pub(super) replicas: u32,
+    /// Whether the server refuses writes without replicas (`min-replicas-to-write`).
+    pub(super) is_fenced: bool,
     /// The name and version of the server program.
     pub(super) version: String,
 }
@@ -39,6 +43,13 @@ impl Identity {
         }
     }
 
+    /// Returns the history of the server, and of all primaries of a cluster.
+    pub(super) fn lineage(&self) -> String {
+        let mut lineage = self.history.clone();
+        self.group.iter().for_each(|name| lineage.extend([".", name.get(..8).unwrap_or(name)]));
+        lineage
+    }
+
     fn read(info: &str) -> Option<Self> {
         let field = |name: &str| field(info, name);
         let role = match field("role")? {
@@ -50,9 +61,12 @@ impl Identity {
             None => format!("Redis {}", field("redis_version")?),
         };
         Some(Self {
+            group: Vec::new(),
             history: format!("{}.{}", field("master_replid")?, field("run_id")?),
             role,
             replicas: field("connected_slaves").and_then(|count| count.parse().ok()).unwrap_or(0),
+            // The line is there only if the server counts its replicas.
+            is_fenced: field("min_slaves_good_slaves").is_some(),
             version,
         })
     }
@@ -73,6 +87,9 @@ mod tests {
         let identity = Identity::read(info).unwrap();
         assert_eq!((&*identity.history, identity.role, identity.replicas), ("bb.aa", Role::Primary, 2));
         assert_eq!(identity.version, "Redis 7.0.15");
+        assert!(!identity.is_fenced);
+        let fenced = format!("{info}min_slaves_good_slaves:0\r\n");
+        assert!(Identity::read(&fenced).unwrap().is_fenced);
         let valkey = info.replace("role:master", "valkey_version:8.0.1\r\nrole:slave");
         let identity = Identity::read(&valkey).unwrap();
         assert_eq!((&*identity.version, identity.role), ("Valkey 8.0.1", Role::Replica));

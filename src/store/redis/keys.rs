@@ -19,6 +19,8 @@ pub(super) struct Keys {
     pub(super) gateways: String,
     /// The hash of the epochs of clients.
     pub(super) epochs: String,
+    /// The hash of registered clients that are gone: since when their epochs are of no use.
+    pub(super) ended: String,
     /// The hash of registered clients.
     pub(super) clients: String,
     /// The number of changes of that hash.
@@ -34,6 +36,7 @@ impl Keys {
             log: tagged("log"),
             gateways: tagged("gateways"),
             epochs: tagged("epochs"),
+            ended: tagged("ended"),
             clients: tagged("clients"),
             clients_version: tagged("clients-version"),
             tokens: format!("{prefix}:t:"),

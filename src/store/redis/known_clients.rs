@@ -1,20 +1,31 @@
 //! The table of registered clients as this gateway knows it.
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::store::client_table::MemoryTable;
+use tokio::sync::Notify;
+
+use crate::store::client_table::{MemoryTable, differences};
 use crate::store::token_store::{OnRowChange, RowChange};
 
 /// The table as this gateway knows it.
 #[derive(Default)]
 pub(super) struct KnownClients {
     pub(super) memory: MemoryTable,
-    /// Held from a query to the use of its answer, so that no answer is used after a newer one.
-    pub(super) querying: tokio::sync::Mutex<()>,
     /// The number of changes that are in memory.
     pub(super) seen: AtomicU64,
+    /// Notified when this gateway has changed the table in the engine.
+    pub(super) changed: Notify,
     pub(super) on_change: OnceLock<OnRowChange>,
+}
+
+/// A read of the whole table, from before it was sent. A row that this gateway removes in the meantime is
+/// still in the response, and is not new.
+pub(super) struct Reading<'a> {
+    clients: &'a KnownClients,
+    pub(super) before: HashMap<String, Vec<u8>>,
+    pub(super) seen: u64,
 }
 
 impl KnownClients {
@@ -24,5 +35,74 @@ impl KnownClients {
         if let Some(on_change) = self.on_change.get() {
             changes.iter().for_each(|(key, value)| on_change(key, value.as_deref()));
         }
+    }
+
+    /// Begins a read of the whole table.
+    pub(super) fn read(&self) -> Reading<'_> {
+        let seen = self.seen.load(Ordering::Relaxed);
+        Reading { clients: self, before: self.memory.all().into_iter().collect(), seen }
+    }
+}
+
+impl Reading<'_> {
+    /// Returns whether the engine has lost changes that this gateway knows.
+    pub(super) fn shows_loss(&self, version: u64) -> bool {
+        version < self.seen
+    }
+
+    /// Applies what others have changed, by the rows of the engine after `version` changes.
+    pub(super) fn finish(self, version: u64, rows: Vec<(String, Vec<u8>)>) {
+        self.clients.apply(&differences(self.before, rows));
+        self.clients.seen.store(version, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    fn row(key: &str, value: &str) -> (String, Vec<u8>) {
+        (key.to_owned(), value.as_bytes().to_vec())
+    }
+
+    fn change(key: &str, value: Option<&str>) -> RowChange {
+        (key.to_owned(), value.map(|value| value.as_bytes().to_vec()))
+    }
+
+    #[test]
+    fn what_this_gateway_changes_during_a_read_is_neither_new_nor_gone() {
+        let clients = KnownClients::default();
+        let told = Arc::<Mutex<Vec<RowChange>>>::default();
+        let heard = Arc::clone(&told);
+        let on_change = move |key: &str, value: Option<&[u8]>| {
+            heard.lock().unwrap().push((key.to_owned(), value.map(<[u8]>::to_vec)));
+        };
+        assert!(clients.on_change.set(Box::new(on_change)).is_ok());
+        clients.read().finish(3, vec![row("removed", "1"), row("changed", "1"), row("other", "1")]);
+        assert_eq!(told.lock().unwrap().drain(..).count(), 3);
+
+        let reading = clients.read();
+        // The engine has answered the read, and this gateway has not got the answer yet.
+        clients.memory.apply(&[
+            change("removed", None),
+            change("changed", Some("2")),
+            change("added", Some("1")),
+        ]);
+        reading.finish(4, vec![row("removed", "1"), row("changed", "1"), row("elsewhere", "1")]);
+        let mut heard: Vec<_> = told.lock().unwrap().drain(..).collect();
+        heard.sort();
+        assert_eq!(heard, [change("elsewhere", Some("1")), change("other", None)]);
+        assert_eq!(clients.memory.all(), [row("added", "1"), row("changed", "2"), row("elsewhere", "1")]);
+        assert_eq!(clients.read().seen, 4);
+    }
+
+    #[test]
+    fn an_engine_with_fewer_changes_has_lost_some_also_if_nothing_is_left() {
+        let clients = KnownClients::default();
+        assert!(!clients.read().shows_loss(0), "nothing was ever read");
+        clients.read().finish(5, Vec::new());
+        assert!(clients.read().shows_loss(4) && !clients.read().shows_loss(5));
     }
 }

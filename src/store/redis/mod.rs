@@ -14,6 +14,7 @@ mod ask;
 mod client_table;
 mod clients;
 mod connect;
+mod ended_clients;
 mod entry;
 mod error;
 mod flights;
@@ -133,6 +134,7 @@ impl RedisStore {
             runtime.block_on(async {
                 tokio::spawn(additions::run(Arc::clone(&tasks), jobs));
                 tokio::spawn(clients::run(Arc::clone(&tasks)));
+                tokio::spawn(ended_clients::run(Arc::clone(&tasks)));
                 tokio::spawn(worker::run(tasks));
                 let _ = stopped.await;
             });

@@ -85,7 +85,8 @@ async fn carry_out(
     shared.bury(token, until);
     // The following steps may fail, and must then be repeated after a restart.
     let journaled = shared.journal.as_ref().map(|journal| journal.remember_revoked(token, until));
-    if logged {
+    // The entry is appended again to a fenced engine: the one from before may not have been confirmed.
+    if logged && !shared.is_fenced() {
         return Ok(Carried { was_valid: false, record: None, until: Some(until), journaled });
     }
     let left = shared.left(until);

@@ -19,6 +19,7 @@ use crate::store::redis::connect::{Data, Link};
 use crate::store::redis::entry::Value;
 use crate::store::redis::error::EngineError;
 use crate::store::redis::flights::Flights;
+use crate::store::redis::identity::Identity;
 use crate::store::redis::keys::Keys;
 use crate::store::redis::known_clients::KnownClients;
 use crate::store::redis::lease::Lease;
@@ -57,7 +58,9 @@ pub(super) struct Shared {
     /// The time at which the last token that this gateway knows expires.
     pub(super) last_expiry: AtomicU64,
     /// How many replicas the engine has.
-    pub(super) replicas: AtomicU32,
+    replicas: AtomicU32,
+    /// Whether the engine refuses writes without replicas.
+    is_fenced: AtomicBool,
     /// Whether a replica has confirmed the last additions to the log.
     confirmed: AtomicBool,
     /// The digest of this gateway's clients.
@@ -99,6 +102,7 @@ impl Shared {
             registrations: Registrations::default(),
             last_expiry: AtomicU64::new(0),
             replicas: AtomicU32::new(0),
+            is_fenced: AtomicBool::new(false),
             confirmed: AtomicBool::new(true),
             client_set: Mutex::new("-".to_owned()),
             gateways: Mutex::default(),
@@ -233,6 +237,18 @@ impl Shared {
         self.last_expiry.fetch_max(expires.as_u64(), Ordering::Relaxed);
     }
 
+    /// Records what the engine says about itself.
+    pub(super) fn note_identity(&self, identity: &Identity) {
+        self.replicas.store(identity.replicas, Ordering::Relaxed);
+        self.is_fenced.store(identity.is_fenced, Ordering::Relaxed);
+    }
+
+    /// Returns whether the engine refuses writes without replicas. Such a server may be one of two primaries:
+    /// for some seconds, it does not know yet that it has lost its replicas.
+    pub(super) fn is_fenced(&self) -> bool {
+        self.is_fenced.load(Ordering::Relaxed)
+    }
+
     /// Returns how many replicas the engine has.
     pub(super) fn replicas(&self) -> u32 {
         self.replicas.load(Ordering::Relaxed)
@@ -245,8 +261,12 @@ impl Shared {
         }
         match (self.confirmed.swap(confirmed, Ordering::Relaxed), confirmed) {
             (true, false) => log::warn!(
-                "the shared store: no replica confirms revocations in time. Until one does, only the gateways keep them if \
-                 the primary fails"
+                "the shared store: no replica confirms revocations in time. Until one does, {}",
+                if self.is_fenced() {
+                    "they are answered with 503"
+                } else {
+                    "only the gateways keep them if the primary fails"
+                }
             ),
             (false, true) => log::info!("the shared store: replicas confirm revocations again"),
             _ => {}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::store::client_table::CLIENT;
 use crate::store::engine::RedisOptions;
 use crate::store::redis::connect;
 use crate::store::redis::error::EngineError;
@@ -21,6 +22,8 @@ pub(crate) struct Survey {
     pub(crate) entries: u64,
     /// The clients whose tokens were ended at least once.
     pub(crate) epochs: u64,
+    /// The clients that have registered themselves.
+    pub(crate) registered: u64,
     /// The gateways, in the order of their names.
     pub(crate) gateways: Vec<Gateway>,
 }
@@ -50,14 +53,15 @@ pub(crate) fn survey(options: &RedisOptions) -> Result<Survey, String> {
 
 async fn ask(options: &RedisOptions) -> Result<Survey, EngineError> {
     let keys = Keys::new(&options.prefix);
-    let address = connect::primary(options, &keys).await?;
+    let address = connect::primary(options, &keys).await?.address;
     let mut connection = connect::open(&address, options.tls.as_ref(), &options.login, None).await?;
     let identity = Identity::ask(&mut connection).await?;
     let mut commands = redis::pipe();
     commands.cmd("TIME").cmd("XLEN").arg(&keys.log).cmd("HLEN").arg(&keys.epochs);
-    commands.cmd("HGETALL").arg(&keys.gateways);
-    type Found = ((u64, u64), u64, u64, Vec<(String, String)>);
-    let ((seconds, micros), entries, epochs, found): Found = commands.query_async(&mut connection).await?;
+    commands.cmd("HKEYS").arg(&keys.clients).cmd("HGETALL").arg(&keys.gateways);
+    type Found = ((u64, u64), u64, u64, Vec<String>, Vec<(String, String)>);
+    let ((seconds, micros), entries, epochs, clients, found): Found =
+        commands.query_async(&mut connection).await?;
     let now = Duration::from_secs(seconds) + Duration::from_micros(micros);
     let mut gateways: Vec<Gateway> = found
         .into_iter()
@@ -70,6 +74,8 @@ async fn ask(options: &RedisOptions) -> Result<Survey, EngineError> {
         })
         .collect();
     gateways.sort_by(|one, other| one.name.cmp(&other.name));
-    let (version, replicas) = (identity.version, identity.replicas);
-    Ok(Survey { address: address.to_string(), version, replicas, entries, epochs, gateways })
+    let (address, version, replicas) = (address.to_string(), identity.version, identity.replicas);
+    let registered = clients.iter().filter(|key| key.starts_with(CLIENT)).count();
+    let registered = u64::try_from(registered).unwrap_or(u64::MAX);
+    Ok(Survey { address, version, replicas, entries, epochs, registered, gateways })
 }

@@ -2,7 +2,6 @@
 //! replaced or has lost data.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -84,7 +83,7 @@ async fn serve(
     pause: &mut Duration,
 ) -> EngineError {
     let link = Arc::new(link);
-    shared.replicas.store(identity.replicas, Ordering::Relaxed);
+    shared.note_identity(&identity);
     let prepared = prepare(shared, &link, &identity, known).await;
     if let Err(error) = prepared {
         return error;
@@ -139,7 +138,7 @@ async fn prepare(
     identity: &Identity,
     known: &mut Known,
 ) -> Result<(), EngineError> {
-    let is_new = known.history.as_ref() != Some(&identity.history);
+    let is_new = known.history.as_ref() != Some(&identity.lineage());
     if is_new || known.unfinished {
         if is_new && known.history.is_some() {
             log::warn!(
@@ -167,7 +166,7 @@ async fn begin_again(
     replay(shared, link, Extent::Everything).await?;
     known.unfinished = false;
     // The appended entries are read again, which has no effect.
-    known.history = Some(identity.history.clone());
+    known.history = Some(identity.lineage());
     known.marker = marker(identity, known.position);
     let Some(before) = before else { return Ok(()) };
     let now = shared.lease.now();
@@ -288,7 +287,7 @@ fn apply(shared: &Shared, read: &Read) -> bool {
 
 /// Returns the identifier of the history and the log.
 fn marker(identity: &Identity, position: Option<Position>) -> String {
-    format!("{}#{}", identity.history, position.map_or(0, |position| position.log))
+    format!("{}#{}", identity.lineage(), position.map_or(0, |position| position.log))
 }
 
 /// Returns the entry about this gateway.
@@ -340,16 +339,16 @@ async fn supervise(shared: &Shared, link: &Link, identity: &Identity) -> EngineE
             Err(error) => return error,
             Ok(now) if now.role == Role::Replica => return EngineError::Replica(link.address.clone()),
             Ok(now) if now.history != identity.history => return EngineError::Moved(link.address.clone()),
-            Ok(now) => shared.replicas.store(now.replicas, Ordering::Relaxed),
+            Ok(now) => shared.note_identity(&now),
         }
         if matches!(shared.options.topology, Topology::Single(_)) {
             continue;
         }
         // Sentinels that do not respond change nothing.
         if let Ok(primary) = connect::primary(&shared.options, &shared.keys).await
-            && primary != link.address
+            && (primary.address != link.address || primary.group != identity.group)
         {
-            return EngineError::Moved(primary);
+            return EngineError::Moved(primary.address);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::telemetry::Reason;
-use crate::telemetry::json::{fraction, number, text, timestamp};
+use crate::telemetry::json::{fraction, number, plain, text, timestamp};
 
 /// The maximum number of characters logged of a path, and below of other values.
 const LONGEST_PATH: usize = 1_024;
@@ -18,7 +18,7 @@ const USUAL_LENGTH: usize = 512;
 pub(crate) struct Line<'a> {
     pub(crate) time: SystemTime,
     pub(crate) request_id: Option<&'a str>,
-    /// The client's address.
+    /// The client's address, as the gateway formats it.
     pub(crate) client: &'a str,
     pub(crate) method: &'a str,
     /// `None` if the host is not well-formed.
@@ -54,7 +54,7 @@ impl Line<'_> {
         out.reserve(USUAL_LENGTH);
         timestamp(out, b"{\"time\":\"", self.time);
         text(out, b",\"request_id\":\"", self.request_id, LONGEST_NAME);
-        text(out, b",\"client\":\"", Some(self.client), LONGEST_NAME);
+        plain(out, b",\"client\":\"", Some(self.client));
         text(out, b",\"method\":\"", Some(self.method), LONGEST_METHOD);
         text(out, b",\"host\":\"", self.host, LONGEST_HOST);
         text(out, b",\"path\":\"", Some(self.path), LONGEST_PATH);
@@ -63,9 +63,9 @@ impl Line<'_> {
         if let Some(status) = self.status {
             number(out, b",\"status\":", status.into());
         }
-        text(out, b",\"reason\":\"", self.reason.map(Reason::as_str), LONGEST_NAME);
-        text(out, b",\"setting\":\"", self.setting, LONGEST_NAME);
-        text(out, b",\"shadow\":\"", self.shadow.map(Reason::as_str), LONGEST_NAME);
+        plain(out, b",\"reason\":\"", self.reason.map(Reason::as_str));
+        plain(out, b",\"setting\":\"", self.setting);
+        plain(out, b",\"shadow\":\"", self.shadow.map(Reason::as_str));
         text(out, b",\"upstream\":\"", self.upstream, LONGEST_NAME);
         if let Some((path, 0)) = self.server {
             text(out, b",\"server\":\"", Some(&format!("unix:{path}")), LONGEST_HOST);

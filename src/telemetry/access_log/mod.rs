@@ -24,7 +24,7 @@ use super::thread::{Event, thread_counters, total};
 const MAX_BUFFERED: usize = 1 << 20;
 /// The size of a buffer at which the writer is woken.
 const WAKE_AT: usize = 64 << 10;
-/// How long a change of the output waits for the lines before it.
+/// The maximum time that a change of the output waits for the lines before it.
 const SWITCH: Duration = Duration::from_secs(2);
 
 static ON: AtomicBool = AtomicBool::new(false);

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use crate::telemetry::json::{number, text, timestamp};
 
-/// The longest values, in characters.
+/// The maximum lengths of values, in characters.
 const LONGEST_PATH: usize = 1_024;
 const LONGEST: usize = 256;
 
@@ -52,7 +52,7 @@ kinds! {
     TokenNotHeld = "token-not-held", "authentication", "denied", "failure";
     /// A valid token lacks a scope, or is for another audience.
     AccessRefused = "access-refused", "iam", "denied", "failure";
-    /// A client has asked for what it may not have.
+    /// A client has asked for a scope, a resource or a grant that it may not have.
     GrantRefused = "grant-refused", "iam", "denied", "failure";
     /// A token was revoked.
     TokenRevoked = "token-revoked", "iam", "deletion", "success";
@@ -94,7 +94,7 @@ pub(crate) struct Event<'a> {
 }
 
 impl Event<'_> {
-    /// Appends the line. `left_out` events of this kind before it have none.
+    /// Appends the line. `left_out` is the number of events of this kind before it that have no line.
     pub(super) fn write(&self, out: &mut Vec<u8>, now: SystemTime, left_out: u64) {
         begin(out, self.kind, now);
         let (_, _, outcome) = self.kind.classes();

@@ -1,4 +1,4 @@
-//! How many events of one kind are written in a second.
+//! Limits the number of events of one kind that are written in a second.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -11,7 +11,7 @@ pub(super) static LIMITS: [Limit; Kind::ALL.len()] = [const { Limit::new() }; Ki
 pub(super) struct Limit {
     second: AtomicU64,
     written: AtomicU64,
-    /// Left out and not reported yet.
+    /// The number of events that were left out and are not reported yet.
     left_out: AtomicU64,
     left_out_in_all: AtomicU64,
 }
@@ -19,7 +19,7 @@ pub(super) struct Limit {
 /// Whether an event is written.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is written. So many before it were left out and are not reported yet.
+    /// It is written. Contains the number of events before it that were left out and are not reported yet.
     Write { left_out: u64 },
     /// It is left out.
     LeaveOut,

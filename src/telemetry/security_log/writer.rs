@@ -12,7 +12,7 @@ use super::limit::LIMITS;
 use crate::telemetry::access_log::Output;
 use crate::telemetry::sink::Sink;
 
-/// The most lines that wait to be written.
+/// The maximum number of lines that wait to be written.
 const MOST_WAITING: usize = 4_096;
 /// How often the thread looks for events that were left out and not reported.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

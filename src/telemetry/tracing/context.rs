@@ -1,12 +1,18 @@
 //! Trace contexts of W3C: `traceparent` and `tracestate`.
 
-use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 use opentelemetry::trace::{SpanId, TraceId};
-use opentelemetry_sdk::trace::{IdGenerator as _, RandomIdGenerator};
+
+use crate::splitmix::mix;
+use crate::telemetry::hex;
+use crate::telemetry::thread::thread_counters;
 
 /// The longest `tracestate` that is passed on (W3C Trace Context §3.3.1.5).
 const LONGEST_STATE: usize = 512;
+
+/// The length of a `traceparent`.
+pub(super) const TRACEPARENT: usize = 55;
 
 /// What a client says about the trace that its request belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,16 +68,41 @@ pub(crate) fn tracestate<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<S
 }
 
 /// Writes a `traceparent`.
-pub(super) fn traceparent(trace_id: TraceId, span_id: SpanId, sampled: bool) -> String {
-    let mut text = String::with_capacity(55);
-    let _ = write!(text, "00-{trace_id:032x}-{span_id:016x}-0{}", u8::from(sampled));
+pub(super) fn traceparent(trace_id: TraceId, span_id: SpanId, sampled: bool) -> [u8; TRACEPARENT] {
+    let mut text = *b"00-................................-................-00";
+    let (trace, rest) = text.split_at_mut(35);
+    let (span, flags) = rest.split_at_mut(17);
+    let (trace, span) = (trace.split_at_mut(3).1, span.split_at_mut(1).1);
+    write_hex(trace, &trace_id.to_bytes());
+    write_hex(span, &span_id.to_bytes());
+    if let Some(last) = flags.last_mut() {
+        *last += u8::from(sampled);
+    }
     text
 }
 
-/// Returns a new id of a trace, and of two spans.
-pub(super) fn random_ids() -> (TraceId, SpanId, SpanId) {
-    let ids = RandomIdGenerator::default();
-    (ids.new_trace_id(), ids.new_span_id(), ids.new_span_id())
+/// Writes bytes as hex digits.
+fn write_hex(to: &mut [u8], bytes: &[u8]) {
+    for (to, word) in to.as_chunks_mut().0.iter_mut().zip(bytes.as_chunks().0) {
+        *to = hex::digits(u32::from_be_bytes(*word));
+    }
+}
+
+/// Returns a new id of a trace, and of two spans. Ids are not secret.
+pub(super) fn new_ids() -> (TraceId, SpanId, SpanId) {
+    static PROCESS: OnceLock<[u64; 3]> = OnceLock::new();
+    let process = PROCESS.get_or_init(|| {
+        let mut random = [[0; 8]; 3];
+        // Without randomness, ids are still unique in this process.
+        let _ = random.iter_mut().try_for_each(|part| getrandom::fill(part));
+        random.map(u64::from_le_bytes)
+    });
+    let [high, low, span] = process;
+    let number = thread_counters().unique_number();
+    let trace = u128::from(mix(high ^ number)) << 64 | u128::from(mix(low.wrapping_add(number)));
+    let spans = span.wrapping_add(number.wrapping_mul(2));
+    let span = |id: u64| SpanId::from_bytes(mix(id).max(1).to_be_bytes());
+    (TraceId::from_bytes(trace.max(1).to_be_bytes()), span(spans), span(spans.wrapping_add(1)))
 }
 
 /// Decides by the trace id, as all services with the same ratio do, so that a trace is recorded whole or not
@@ -92,7 +123,7 @@ mod tests {
     fn contexts_are_parsed_strictly() {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let parsed = TraceParent::parse(good.as_bytes()).unwrap();
-        assert_eq!(traceparent(parsed.trace_id, parsed.span_id, parsed.sampled), good);
+        assert_eq!(traceparent(parsed.trace_id, parsed.span_id, parsed.sampled), good.as_bytes());
         let later = "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00-more";
         assert_eq!(TraceParent::parse(later.as_bytes()).map(|context| context.sampled), Some(false));
         for bad in [
@@ -115,11 +146,28 @@ mod tests {
     }
 
     #[test]
+    fn ids_are_unique_and_fill_the_context() {
+        let ids: Vec<_> = (0..1_000).map(|_| new_ids()).collect();
+        let spans = ids.iter().flat_map(|(_, first, second)| [*first, *second]);
+        assert_eq!(spans.collect::<std::collections::HashSet<_>>().len(), 2_000);
+        assert_eq!(
+            ids.iter().map(|(trace, ..)| *trace).collect::<std::collections::HashSet<_>>().len(),
+            1_000
+        );
+        for (trace_id, span_id, _) in ids {
+            for sampled in [false, true] {
+                let parsed = TraceParent::parse(&traceparent(trace_id, span_id, sampled));
+                assert_eq!(parsed, Some(TraceParent { trace_id, span_id, sampled }));
+            }
+        }
+    }
+
+    #[test]
     fn the_configured_share_of_ids_is_recorded() {
         let id = |low: u64| TraceId::from_bytes((u128::from(low) | 1 << 100).to_be_bytes());
         assert!(is_sampled(id(u64::MAX), 1_000_000) && !is_sampled(id(0), 0));
         assert!(is_sampled(id(u64::MAX / 2 - 2), 500_000) && !is_sampled(id(u64::MAX / 2 + 3), 500_000));
-        let sampled = (0..10_000).filter(|_| is_sampled(random_ids().0, 100_000)).count();
+        let sampled = (0..10_000).filter(|_| is_sampled(new_ids().0, 100_000)).count();
         assert!((600..1_400).contains(&sampled), "{sampled}");
     }
 }

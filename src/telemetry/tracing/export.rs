@@ -19,9 +19,9 @@ use tokio::runtime::Runtime;
 
 use crate::http_client::{Bounds, HttpClient as Client, PlainHttp, Trust};
 
-/// The most spans that wait to be sent.
+/// The maximum number of spans that wait to be sent.
 const MOST_WAITING: usize = 4_096;
-/// The most spans of one request to the collector.
+/// The maximum number of spans in one request to the collector.
 const MOST_AT_ONCE: usize = 512;
 /// The longest time that a span waits.
 const SEND_EVERY: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ const REPORT_EVERY: Duration = Duration::from_secs(60);
 /// The largest answer of a collector, in bytes.
 const MOST_ANSWER: usize = 64 << 10;
 
-/// Where spans are sent.
+/// The destination of the spans.
 pub(crate) struct Collector {
     pub(crate) endpoint: String,
     /// The value of `Authorization`.
@@ -60,7 +60,8 @@ struct Counts {
 impl Exporter {
     /// Starts the thread.
     pub(super) fn start(collector: &Collector) -> io::Result<Self> {
-        let bounds = Bounds { time: TIMEOUT, body: MOST_ANSWER, plain_http: PlainHttp::Allowed };
+        let bounds =
+            Bounds { time: TIMEOUT, body: MOST_ANSWER, plain_http: PlainHttp::Allowed, accepts: |_| true };
         let client = Client::new(&Trust::default(), bounds).map_err(io::Error::other)?;
         let headers = collector.authorization.iter();
         let headers: HashMap<String, String> =

@@ -43,7 +43,7 @@ pub(crate) fn sampling() -> Option<Sampling> {
     TRACING.get().map(|tracing| tracing.sampling)
 }
 
-/// Returns whether there are traces.
+/// Returns whether traces are recorded.
 pub(crate) fn is_on() -> bool {
     TRACING.get().is_some()
 }
@@ -60,9 +60,9 @@ pub(super) fn counts() -> Option<(u64, u64)> {
     TRACING.get().map(|tracing| tracing.exporter.counts())
 }
 
-/// Hands the spans of a request over to be sent, if its trace is recorded.
+/// Hands the spans of a request over to be sent. Its trace is [sampled](Trace::is_sampled).
 pub(crate) fn end(trace: &Trace, request: &RequestSpan<'_>, upstream: Option<&UpstreamSpan<'_>>) {
-    let Some(tracing) = TRACING.get().filter(|_| trace.sampled) else { return };
+    let Some(tracing) = TRACING.get() else { return };
     if let Some(upstream) = upstream {
         tracing.exporter.submit(span::of_upstream(trace, request, upstream));
     }

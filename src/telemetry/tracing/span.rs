@@ -9,7 +9,7 @@ use opentelemetry_sdk::trace::SpanData;
 use super::trace::Trace;
 use crate::telemetry::Reason;
 
-/// The longest path in a span, in characters.
+/// The maximum length of a path in a span, in characters.
 const LONGEST_PATH: usize = 1_024;
 
 /// A request that is over. It has no header, no query and no body.
@@ -23,7 +23,7 @@ pub(crate) struct RequestSpan<'a> {
     pub(crate) route: Option<&'a str>,
     pub(crate) client: &'a str,
     pub(crate) client_id: Option<&'a str>,
-    /// `None` if the client was gone before there was a response.
+    /// `None` if the client disconnected before the response.
     pub(crate) status: Option<u16>,
     pub(crate) reason: Option<Reason>,
     pub(crate) secure: bool,
@@ -40,7 +40,7 @@ pub(crate) struct UpstreamSpan<'a> {
     pub(crate) server: Option<(&'a str, u16)>,
     /// The time between the start of the request and the start of this part.
     pub(crate) after: Duration,
-    /// How many times it was sent again.
+    /// The number of retries.
     pub(crate) retries: u32,
     /// The time until the head of the response.
     pub(crate) to_head: Option<Duration>,

@@ -2,7 +2,7 @@
 
 use opentelemetry::trace::{SpanId, TraceId};
 
-use super::context::{self, TraceParent};
+use super::context::{self, TRACEPARENT, TraceParent};
 
 /// The settings for the start of a trace.
 #[derive(Debug, Clone, Copy)]
@@ -26,14 +26,14 @@ pub(crate) struct Trace {
     /// Whether the spans are sent.
     pub(super) sampled: bool,
     /// The values of the headers for the upstream.
-    traceparent: String,
+    traceparent: [u8; TRACEPARENT],
     pub(super) tracestate: Option<String>,
 }
 
 impl Trace {
     /// Begins the trace of a request, or continues the trace of a client whose context is accepted.
     pub(crate) fn begin(sampling: Sampling, context: Option<(TraceParent, Option<String>)>) -> Self {
-        let (trace_id, request, upstream) = context::random_ids();
+        let (trace_id, request, upstream) = context::new_ids();
         let (trace_id, parent, sampled, tracestate) = match context {
             Some((context, state)) => (context.trace_id, Some(context.span_id), context.sampled, state),
             None => (trace_id, None, context::is_sampled(trace_id, sampling.ratio), None),
@@ -42,8 +42,13 @@ impl Trace {
         Self { trace_id, parent, request, upstream, sampled, traceparent, tracestate }
     }
 
+    /// Returns whether the spans of the request are sent.
+    pub(crate) fn is_sampled(&self) -> bool {
+        self.sampled
+    }
+
     /// Returns the trace context for the upstream: `traceparent` and `tracestate`.
     pub(crate) fn context(&self) -> (&[u8], Option<&[u8]>) {
-        (self.traceparent.as_bytes(), self.tracestate.as_deref().map(str::as_bytes))
+        (&self.traceparent, self.tracestate.as_deref().map(str::as_bytes))
     }
 }

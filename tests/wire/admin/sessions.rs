@@ -214,6 +214,35 @@ fn a_changed_password_and_a_changed_role_end_sessions() {
 }
 
 #[test]
+fn pages_that_watch_for_changes_are_bounded() {
+    let admin = Admin::start(&users());
+    let cookie = sign_in(&admin, "alice", PASSWORD);
+    let watch = || {
+        let mut conn = Conn::plain(admin.address);
+        conn.send(admin.request("GET", "/live", &[&cookie], ""));
+        let head = conn.read_only_head();
+        (conn, head)
+    };
+    let mut watching: Vec<Conn> = (0..8)
+        .map(|_| {
+            let (mut conn, head) = watch();
+            head.status(200);
+            assert_eq!(head.one("content-type"), "text/event-stream");
+            conn.read_some(": open");
+            conn
+        })
+        .collect();
+    admin.get("/live", &[&cookie]).problem(503).one("retry-after");
+    // A page that is closed makes room. The gateway sees the end of its connection at the latest when it writes
+    // to it.
+    drop(watching.pop());
+    let further = std::iter::repeat_with(watch).take(10_000).find(|(_, head)| head.code() == 200);
+    further.expect("a stream").0.read_some(": open");
+    // Watching needs a session.
+    admin.get("/live", &[]).status_in(&[303, 401]);
+}
+
+#[test]
 fn a_viewer_changes_nothing() {
     let admin = Admin::start(&users());
     let cookie = sign_in(&admin, "victor", "Passw0rd-of-victor");

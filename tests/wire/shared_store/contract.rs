@@ -9,7 +9,7 @@ use tollgate::clock::ManualClock;
 use tollgate::store::testing::Contract;
 use tollgate::store::{RedisOptions, RedisStore, Topology};
 
-use super::engine::{Cluster, Engine, is_installed};
+use super::engine::{Cluster, Engine, valkey};
 
 /// Makes stores on one engine. Each begins with another prefix, so that it is empty.
 fn options(topology: Topology, number: u32) -> RedisOptions {
@@ -79,21 +79,29 @@ fn a_cluster_keeps_the_contract_of_a_store() {
         .check();
 }
 
-/// The server program of Valkey. Debian has it from version 13 on, and in the backports of version 12.
-const VALKEY: &str = "valkey-server";
-
 #[test]
-fn valkey_keeps_the_contract_of_a_store_alone_and_as_a_cluster() {
-    if !is_installed(VALKEY) {
-        eprintln!("{VALKEY} is not installed");
-        return;
-    }
-    let engine = Rc::new(Engine::start_program(VALKEY, &[]));
+fn valkey_keeps_the_contract_of_a_store() {
+    let Some(valkey) = valkey() else { return };
+    let engine = Rc::new(Engine::start_program(&valkey, &[]));
+    assert!(engine.run(&["INFO", "server"]).contains("valkey_version:"));
     let topology = Topology::Single(engine.address());
     let stopped = Rc::clone(&engine);
     contract(topology).faults(move |_, broken| stopped.signal(if broken { "STOP" } else { "CONT" })).check();
-    assert!(engine.run(&["INFO", "server"]).contains("valkey_version:"));
-    let cluster = Cluster::start_program(VALKEY, 0);
+}
+
+#[test]
+fn a_primary_of_valkey_that_sentinels_know_keeps_the_contract_of_a_store() {
+    let Some(valkey) = valkey() else { return };
+    let primary = Engine::start_program(&valkey, &[]);
+    let sentinel = Engine::start_sentinel_of(&valkey, "tollgate", primary.port(), Duration::from_millis(500));
+    let sentinels = vec![sentinel.address()];
+    contract(Topology::Sentinel { sentinels, primary: "tollgate".to_owned() }).check();
+}
+
+#[test]
+fn a_cluster_of_valkey_keeps_the_contract_of_a_store() {
+    let Some(valkey) = valkey() else { return };
+    let cluster = Cluster::start_program(&valkey, 0);
     contract(Topology::Cluster(cluster.addresses())).check();
 }
 

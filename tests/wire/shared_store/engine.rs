@@ -11,13 +11,15 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tollgate::store::EngineAddress;
 
+/// The server program that most tests use.
+const REDIS: &str = "redis-server";
 /// The time allowed for a start.
 const START: Duration = Duration::from_secs(20);
 
 /// A server, killed on drop.
 pub(super) struct Engine {
     port: u16,
-    program: &'static str,
+    program: String,
     arguments: Vec<String>,
     child: Child,
     dir: TempDir,
@@ -26,27 +28,34 @@ pub(super) struct Engine {
 impl Engine {
     /// Starts a server that keeps nothing on disk.
     pub(super) fn start(arguments: &[&str]) -> Self {
-        Self::start_program("redis-server", arguments)
+        Self::start_program(REDIS, arguments)
     }
 
     /// Starts a sentinel that knows a primary by the name `tollgate`.
     pub(super) fn start_sentinel(primary: &Self) -> Self {
+        Self::start_sentinel_of(REDIS, "tollgate", primary.port, Duration::from_millis(500))
+    }
+
+    /// Starts a sentinel that knows the primary at a port by a name, and that promotes a replica if the
+    /// primary does not respond for `down_after`. Sentinels that know it by different names do not talk to
+    /// each other.
+    pub(super) fn start_sentinel_of(program: &str, name: &str, port: u16, down_after: Duration) -> Self {
         let monitor = format!(
-            "sentinel monitor tollgate 127.0.0.1 {} 1\nsentinel down-after-milliseconds tollgate 500\n\
-             sentinel failover-timeout tollgate 3000\n",
-            primary.port
+            "sentinel monitor {name} 127.0.0.1 {port} 1\nsentinel down-after-milliseconds {name} {}\n\
+             sentinel failover-timeout {name} 3000\n",
+            down_after.as_millis()
         );
-        Self::start_in("redis-server", &["--sentinel"], |dir| {
+        Self::start_in(program, &["--sentinel"], |dir| {
             std::fs::write(dir.join("sentinel.conf"), monitor).expect("sentinel.conf");
         })
     }
 
     /// Starts a program that takes the arguments of `redis-server`.
-    pub(super) fn start_program(program: &'static str, arguments: &[&str]) -> Self {
+    pub(super) fn start_program(program: &str, arguments: &[&str]) -> Self {
         Self::start_in(program, arguments, |_| {})
     }
 
-    fn start_in(program: &'static str, arguments: &[&str], prepare: impl FnOnce(&Path)) -> Self {
+    fn start_in(program: &str, arguments: &[&str], prepare: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::Builder::new().prefix("tollgate-engine-").tempdir().expect("a folder");
         prepare(dir.path());
         let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
@@ -54,7 +63,7 @@ impl Engine {
         for _ in 0..20 {
             let port = free_port();
             if let Some(child) = spawn(program, port, &arguments, dir.path()) {
-                return Self { port, program, arguments, child, dir };
+                return Self { port, program: program.to_owned(), arguments, child, dir };
             }
         }
         panic!("{program} does not start");
@@ -85,7 +94,7 @@ impl Engine {
         self.kill();
         let deadline = Instant::now() + START;
         loop {
-            if let Some(child) = spawn(self.program, self.port, &self.arguments, self.dir.path()) {
+            if let Some(child) = spawn(&self.program, self.port, &self.arguments, self.dir.path()) {
                 self.child = child;
                 return;
             }
@@ -131,11 +140,11 @@ impl Cluster {
 
     /// Starts a cluster in which each primary has so many replicas.
     pub(super) fn start_with(replicas: usize) -> Self {
-        Self::start_program("redis-server", replicas)
+        Self::start_program(REDIS, replicas)
     }
 
     /// Like `start_with`, with a program that takes the arguments of `redis-server`.
-    pub(super) fn start_program(program: &'static str, replicas: usize) -> Self {
+    pub(super) fn start_program(program: &str, replicas: usize) -> Self {
         let arguments =
             ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0"];
         let count = 3 * (1 + replicas);
@@ -190,10 +199,15 @@ pub(super) fn free_port() -> u16 {
     }
 }
 
-/// Returns whether a program is installed.
-pub(super) fn is_installed(program: &str) -> bool {
-    let tried = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    tried.is_ok_and(|status| status.success())
+/// Returns the server program of Valkey: the one that `VALKEY_SERVER` names, or the one that is installed.
+/// Debian has it from version 13 on, and in the backports of version 12.
+pub(super) fn valkey() -> Option<String> {
+    let named = std::env::var("VALKEY_SERVER").ok();
+    let program = named.clone().unwrap_or_else(|| "valkey-server".to_owned());
+    let version = Command::new(&program).arg("--version").stderr(Stdio::null()).output();
+    let is_there = version.is_ok_and(|version| version.status.success());
+    assert!(is_there || named.is_none(), "VALKEY_SERVER={program} does not run");
+    is_there.then_some(program)
 }
 
 /// Starts a server, and returns it once it accepts connections. Returns `None` if the port is taken.

@@ -69,6 +69,10 @@ impl Link {
         format!("url = \"redis://{}\"", self.address)
     }
 
+    pub(super) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// Sets how many of a hundred pieces are lost at first.
     pub(super) fn lose(&self, percent: u32) {
         self.state.loss.store(percent, Relaxed);

@@ -1,6 +1,7 @@
 //! The store that several gateways share, on real engines.
 
 mod clocks;
+mod cluster;
 mod contract;
 mod encrypted;
 mod engine;
@@ -10,6 +11,8 @@ mod jwt;
 mod link;
 mod measure;
 mod notifications;
+mod permissions;
 mod registration;
 mod registrations;
 mod requests;
+mod split_brain;

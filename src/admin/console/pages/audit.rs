@@ -6,7 +6,7 @@ use crate::admin::console::view::records::{AuditPage, AuditRow};
 use crate::admin::console::visit::{Answer, Visit};
 use crate::admin::console::wording;
 use crate::admin::console::workspace::problem;
-use crate::change::audit::AuditLine;
+use crate::change::audit::{AuditLine, Event};
 use crate::change::error::ChangeError;
 
 /// The number of events on one page.
@@ -50,12 +50,15 @@ fn row(line: &AuditLine) -> AuditRow {
     };
     let version = line.version.map(|version| format!(", version {version}")).unwrap_or_default();
     let detail = line.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+    let via = line.via.clone();
+    // The object of these events is the random id of a draft.
+    let kind = if line.event == Event::Draft { "draft " } else { "" };
     AuditRow {
         when: super::history::moment_text(&line.time),
-        actor: format!("{} ({})", line.actor, line.via),
+        actor: if line.actor == via { via } else { format!("{} ({via})", line.actor) },
         address: line.address.clone().unwrap_or_else(|| "–".to_owned()),
         event: name(line),
-        object: format!("{}{version}{detail}", line.object),
+        object: format!("{kind}{}{version}{detail}", line.object),
         outcome: Badge::new(tone, wording::words(&line.outcome)),
     }
 }

@@ -4,14 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 
-use super::sign_in::sentence;
 use crate::access::difference::Change;
 use crate::admin::console::view::edits::{ChangesPage, OperationLine, OtherDraft};
 use crate::admin::console::view::form::Errors;
 use crate::admin::console::view::frame::{Notice, Section};
 use crate::admin::console::view::parts::{Choice, DiffKind, DiffLine, Effect, Grant, Link, Tone};
 use crate::admin::console::visit::{Answer, Form, Visit, go_to, show as render};
-use crate::admin::console::wording;
+use crate::admin::console::wording::{self, sentence};
 use crate::admin::console::workspace::{moment, problem};
 use crate::admin::problem::Problem;
 use crate::admin::user::Fields;

@@ -8,16 +8,15 @@ use serde_json::{Value as Json, json};
 
 use super::clients::{badges, url};
 use super::new_client::check_scope;
-use super::routes::name as route_name;
-use super::sign_in::sentence;
+use super::routes::{name as route_name, url as route_url};
 use crate::access::matrix::matrix;
 use crate::admin::console::state::{Message, NewSecret};
 use crate::admin::console::view::clients::{ClientPage, SecretRow};
 use crate::admin::console::view::form::Errors;
 use crate::admin::console::view::frame::{Notice, Section};
-use crate::admin::console::view::parts::{Choice, Tone};
+use crate::admin::console::view::parts::{Choice, Link, Tone};
 use crate::admin::console::visit::{Answer, Form, Visit, go_to};
-use crate::admin::console::wording;
+use crate::admin::console::wording::{self, sentence};
 use crate::admin::console::workspace::problem;
 use crate::admin::problem::Problem;
 use crate::admin::user::Fields;
@@ -65,7 +64,9 @@ fn page(visit: &Visit, status: StatusCode, config: &Config, client: &Client, err
         ),
         rate_limit: client.rate_limit.map(|rate| rate.to_string()).unwrap_or_default(),
         enabled: client.enabled,
-        routes: reached.map(|row| route_name(row.route)).collect(),
+        routes: reached
+            .map(|row| Link { url: route_url(&row.route.label()), text: route_name(row.route) })
+            .collect(),
         tokens: visit.admin.gate().tokens_live_of(id).map_or_else(|| "none".to_owned(), grouped),
         can_revoke: visit.admin.gate().tokens_live_of(id).is_some_and(|live| live > 0),
         secrets,

@@ -96,7 +96,7 @@ fn cards(visit: &Visit) -> Vec<Card> {
         card(wording::per_second(all, MINUTE), "requests/s, last minute"),
         card(wording::percent(refused, all), "refused, last minute"),
         card(latency(0.5), "p50 latency"),
-        card(format!("{} · {}", latency(0.95), latency(0.99)), "p95 · p99"),
+        card(wording::pair(latency(0.95), latency(0.99)), "p95 · p99"),
         card(grouped(gate.tokens_live()), "live tokens"),
         card(grouped(issued), "tokens issued, last minute"),
         card(grouped(not_issued), "token requests refused, last minute"),

@@ -6,12 +6,12 @@ use super::routes::{find, name, url};
 use super::settings_form::{
     REST, add_rest, choices, place, set_list, set_text, take_choice, take_list, take_text,
 };
-use super::sign_in::sentence;
 use crate::admin::console::view::access::RouteFormPage;
 use crate::admin::console::view::form::Errors;
 use crate::admin::console::view::frame::Section;
 use crate::admin::console::view::parts::Choice;
 use crate::admin::console::visit::{Answer, Form, Visit, go_to, show as render};
+use crate::admin::console::wording::sentence;
 use crate::admin::console::workspace::problem;
 use crate::admin::problem::Problem;
 use crate::admin::user::Fields;

@@ -4,12 +4,11 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::new_client::check_scope;
-use super::sign_in::sentence;
 use crate::admin::console::view::edits::{ScopeRow, ScopesPage};
 use crate::admin::console::view::form::Errors;
 use crate::admin::console::view::frame::Section;
 use crate::admin::console::visit::{Answer, Form, Visit, go_to, show as render};
-use crate::admin::console::wording;
+use crate::admin::console::wording::{self, sentence};
 use crate::admin::console::workspace::problem;
 use crate::change::error::ChangeError;
 use crate::config::{Access, Config, Role};

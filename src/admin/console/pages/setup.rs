@@ -4,11 +4,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect};
 use http::{HeaderMap, StatusCode, Uri};
 
-use super::sign_in::{sentence, too_many, with_cookie};
+use super::sign_in::{too_many, with_cookie};
 use super::users::{SHORTEST, check_password};
 use crate::admin::console::view::form::Errors;
 use crate::admin::console::view::sign_in::SetupPage;
 use crate::admin::console::visit::{Answer, Parameters, frame_alone, show as render};
+use crate::admin::console::wording::sentence;
 use crate::admin::console::workspace::problem;
 use crate::admin::peer::Peer;
 use crate::admin::problem::Problem;

@@ -3,12 +3,11 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::routes::{name as route_name, url as route_url};
-use super::sign_in::sentence;
 use crate::admin::console::view::frame::Section;
 use crate::admin::console::view::parts::{Badge, Link, Tone};
 use crate::admin::console::view::shadow::{Caller, OtherProposal, ShadowPage, ShadowRoute};
 use crate::admin::console::visit::{Answer, Form, Visit, go_to};
-use crate::admin::console::wording;
+use crate::admin::console::wording::{self, sentence};
 use crate::admin::console::workspace::problem;
 use crate::admin::problem::Problem;
 use crate::change::proposals::operations;

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use crate::admin::console::view::form::Errors;
 use crate::admin::console::view::sign_in::SignInPage;
 use crate::admin::console::visit::{Answer, Form, Parameters, frame_alone, show as page};
+use crate::admin::console::wording::sentence;
 use crate::admin::peer::Peer;
 use crate::admin::sign_in::{SignInError, sign_in, sign_out};
 use crate::admin::state::AdminState;
@@ -74,13 +75,6 @@ fn way_back(next: &str) -> &str {
         && !next[1..].starts_with(['/', '\\'])
         && next.bytes().all(|byte| byte.is_ascii_graphic());
     if is_own { next } else { "/" }
-}
-
-/// Formats a message as a sentence.
-pub(in crate::admin::console) fn sentence(message: &str) -> String {
-    let mut letters = message.chars();
-    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    format!("{first}{}.", letters.as_str())
 }
 
 #[cfg(test)]

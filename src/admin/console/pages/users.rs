@@ -3,12 +3,12 @@
 use http::StatusCode;
 use serde_json::{Value as Json, json};
 
-use super::sign_in::sentence;
 use crate::admin::console::view::edits::{UserRow, UsersPage};
 use crate::admin::console::view::form::Errors;
 use crate::admin::console::view::frame::Section;
 use crate::admin::console::view::parts::Choice;
 use crate::admin::console::visit::{Answer, Form, Visit, go_to, show as render};
+use crate::admin::console::wording::sentence;
 use crate::admin::console::workspace::problem;
 use crate::change::error::ChangeError;
 use crate::config::Role;

@@ -24,6 +24,13 @@ pub(crate) struct Band {
     pub(crate) path: String,
 }
 
+impl Chart {
+    /// Returns whether the chart has nothing to show.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bands.iter().all(|band| band.path.is_empty())
+    }
+}
+
 /// One series: its class in the style sheet, and its values, oldest first.
 pub(crate) type Series<'a> = (&'static str, &'a [f64]);
 
@@ -51,7 +58,11 @@ pub(crate) fn stacked(label: String, series: &[Series<'_>], height: u32) -> Char
         bands.push(Band { class, path });
     }
     let rules = [0.25, 0.5, 0.75].map(|share| format!("M0 {:.1}H{points}", f64::from(height) * share));
-    let top = format!("top: {top} requests/s");
+    let top = match most {
+        most if most <= 0.0 => String::new(),
+        _ if top == 1.0 => "top: 1 request/s".to_owned(),
+        _ => format!("top: {top} requests/s"),
+    };
     let (from, to) = (String::new(), String::new());
     Chart { width: points.max(1), height, label, rules: rules.into(), bands, from, top, to }
 }
@@ -75,13 +86,14 @@ mod tests {
         assert_eq!(chart.width, 3);
         assert_eq!(chart.bands[0].path, "M0 100.0v-20.0h1v20.0zM2 100.0v-40.0h1v40.0z");
         assert_eq!(chart.bands[1].path, "M0 80.0v-20.0h1v20.0zM2 60.0v-40.0h1v40.0z");
-        assert_eq!(chart.top, "top: 5 requests/s");
+        assert_eq!((chart.top.as_str(), chart.is_empty()), ("top: 5 requests/s", false));
+        assert_eq!(stacked("r".into(), &[("passed", &[0.7])], 10).top, "top: 1 request/s");
     }
 
     #[test]
     fn odd_values_draw_nothing() {
         let chart = stacked("r".into(), &[("passed", &[f64::NAN, -1.0, f64::INFINITY])], 100);
-        assert_eq!(chart.bands[0].path, "");
+        assert_eq!((chart.bands[0].path.as_str(), chart.is_empty(), chart.top.as_str()), ("", true, ""));
         assert_eq!(stacked("r".into(), &[], 10).width, 1);
     }
 }

@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::form::Errors;
 use super::frame::Frame;
-use super::parts::{Badge, Choice};
+use super::parts::{Badge, Choice, Link};
 
 /// The list of clients.
 #[derive(Debug, Template)]
@@ -98,7 +98,7 @@ pub(crate) struct ClientPage {
     pub(crate) token_lifetime_hint: String,
     pub(crate) rate_limit: String,
     pub(crate) enabled: bool,
-    pub(crate) routes: Vec<String>,
+    pub(crate) routes: Vec<Link>,
     pub(crate) tokens: String,
     pub(crate) can_revoke: bool,
 }

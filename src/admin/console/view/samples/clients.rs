@@ -131,7 +131,9 @@ pub(super) fn pages(word: &str) -> Vec<(&'static str, String)> {
             token_lifetime_hint: "If it is empty, tokens live as long as [token_service] says: 299s.".into(),
             rate_limit: "100/s".into(),
             enabled: true,
-            routes: vec!["GET, HEAD /hello_world".into(), word.into()],
+            routes: ["GET, HEAD /hello_world", word]
+                .map(|text| Link { url: "/routes/show?route=%2Fhello_world".into(), text: text.into() })
+                .into(),
             tokens: "41".into(),
             can_revoke: true,
         }
