@@ -22,8 +22,8 @@ pub(crate) fn registered_rows(options: &RedisOptions) -> Result<Vec<Row>, String
 async fn rows(options: &RedisOptions) -> Result<Vec<Row>, EngineError> {
     let keys = Keys::new(&options.prefix);
     // The table has the hash tag of the log, so that the server of the log has it.
-    let address = connect::primary(options, &keys).await?;
-    let mut connection = connect::open(&address, options.tls.as_ref(), &options.login, None).await?;
+    let primary = connect::primary(options, &keys).await?;
+    let mut connection = connect::open(&primary.address, options.tls.as_ref(), &options.login, None).await?;
     let mut command = redis::cmd("HGETALL");
     command.arg(&keys.clients);
     Ok(command.query_async(&mut connection).await?)

@@ -6,7 +6,6 @@ use http::StatusCode;
 use serde_json::{Value as Json, json};
 
 use super::secret::{insecure, quote};
-use super::sign_in::sentence;
 use crate::admin::console::state::{Message, NewInitialToken};
 use crate::admin::console::view::form::Errors;
 use crate::admin::console::view::frame::Section;
@@ -49,7 +48,9 @@ pub(in crate::admin::console) async fn add(Form { visit, fields }: Form) -> Answ
                 }
                 return go_to("/clients/registration/token");
             }
-            Err(ChangeError::Conflict(_, conflict)) => errors.add("name", sentence(&conflict.to_string())),
+            Err(ChangeError::Conflict(_, conflict)) => {
+                errors.add("name", wording::sentence(&conflict.to_string()))
+            }
             Err(error) => return Err(problem(error)),
         }
     }
