@@ -31,7 +31,7 @@ impl Choice {
 /// Returns the route that a request line reaches.
 ///
 /// # Errors
-/// If no route does, or a protected one where a public one is needed or the reverse.
+/// Fails if no route does, or a protected one where a public one is needed or the reverse.
 pub(crate) fn named(config: Option<&Config>, line: &RequestLine, public: bool) -> Result<Choice, BenchError> {
     let Some(config) = config else {
         return Ok(Choice { line: line.clone(), index: None, host: None });

@@ -37,7 +37,7 @@ const INVALID_TOKENS: usize = 64;
 /// Measures every scenario. Returns the figures and the tokens that are still valid.
 ///
 /// # Errors
-/// If the gateway does not answer as it should, or the load cannot be made.
+/// Fails if the gateway does not answer as it should, or the load cannot be made.
 pub(crate) fn run(gateway: &Gateway, plan: &Plan) -> Result<(Outcome, Vec<Secret>), BenchError> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {

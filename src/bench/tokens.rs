@@ -36,7 +36,7 @@ impl Tokens {
     /// Gets `count` new tokens.
     ///
     /// # Errors
-    /// If the gateway issues fewer.
+    /// Fails if the gateway issues fewer.
     pub(crate) fn get(gateway: &Gateway, count: usize) -> Result<Self, BenchError> {
         let began = Instant::now();
         // The error of the first request says what is wrong.
@@ -148,7 +148,7 @@ pub(crate) fn revoke(gateway: &Gateway, tokens: &[Secret]) {
 /// Drives a future that does network input and output. Returns `None` if that takes too long.
 ///
 /// # Errors
-/// If the system does not allow network input and output.
+/// Fails if the system does not allow network input and output.
 pub(crate) fn within<F: Future>(limit: Duration, future: F) -> Result<Option<F::Output>, BenchError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -123,7 +123,7 @@ impl From<SyntaxProblem> for ChangeError {
 impl fmt::Display for ChangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotFound(what) => write!(f, "there is no such {what}"),
+            Self::NotFound(what) => write!(f, "the {what} does not exist"),
             Self::Role(role) => write!(f, "this needs the role {role}"),
             Self::NotYours(owner) => write!(f, "the draft belongs to {owner:?}, and only {owner:?} or an owner may change it"),
             Self::OwnerOnly(differences) => {

@@ -148,7 +148,7 @@ fn the_shipped_file_keeps_every_line() {
     let text = fixture.text();
     let (before, behind) = text.split_once(&expand(ADDED)).expect("the new client is in it");
     assert_eq!(format!("{before}{behind}"), shipped);
-    assert!(before.trim_end().ends_with("# and these scopes with them"), "{before}");
+    assert!(before.trim_end().ends_with("# the scopes that its tokens can have"), "{before}");
     let maximal = include_str!("../config/tests/maximal.toml").replace("\"HASH\"", "\"OLD\"");
     // Its certificates do not exist, so it is not written. Its text does not change.
     let fixture = Fixture::new(&maximal);

@@ -11,7 +11,23 @@ use crate::cli::failure::Failure;
 use crate::cli::{ask_secret, completed_names, output};
 use crate::config::{Config, Origin, parse_duration};
 use crate::gateway_client::{gateway_trust, local_origin, sole_client};
-use crate::self_test::{self, SelfTestError, Settings, Tester};
+use crate::self_test::{self, Protocol, SelfTestError, Settings, Tester};
+
+/// The name of a protocol.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum ProtocolName {
+    Http1,
+    Http2,
+}
+
+impl From<ProtocolName> for Protocol {
+    fn from(name: ProtocolName) -> Self {
+        match name {
+            ProtocolName::Http1 => Self::Http1,
+            ProtocolName::Http2 => Self::Http2,
+        }
+    }
+}
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -22,6 +38,9 @@ pub(super) struct Arguments {
     /// secret is TOLLGATE_CLIENT_SECRET, or is read from standard input.
     #[arg(long, value_name = "ID", add = ArgValueCompleter::new(completed_names::clients), conflicts_with = "no_client")]
     client: Option<String>,
+    /// The only protocol of the attacks. Default: each that the gateway speaks at this origin.
+    #[arg(long, value_name = "PROTOCOL")]
+    protocol: Option<ProtocolName>,
     /// Use no client: only attacks without a valid token are made.
     #[arg(long)]
     no_client: bool,
@@ -36,7 +55,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     wait_for_expiry: Duration,
     /// The largest number of requests.
-    #[arg(long, value_name = "NUMBER", default_value_t = 20_000)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 50_000)]
     max_requests: usize,
     /// How long the gateway may take for one answer, such as 5s.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
@@ -61,6 +80,7 @@ pub(super) fn self_test(path: &Path, arguments: Arguments) -> Result<(), Failure
     let settings = Settings {
         origin: origin(&config, arguments.url.as_deref())?,
         remote: arguments.remote,
+        protocol: arguments.protocol.map(Protocol::from),
         tester: tester(&config, arguments.client, arguments.no_client)?,
         unsafe_methods: arguments.unsafe_methods,
         wait_for_expiry: arguments.wait_for_expiry,

@@ -117,7 +117,7 @@ fn server(directive: &Directive, mut inherited: Inherited, draft: &mut Draft) {
             | "ssl_ciphers"
             | "http2" => {
                 let text =
-                    format!("{} is not imported: listeners and certificates stand in [server]", inner.name);
+                    format!("{} is not imported: listeners and certificates are set in [server]", inner.name);
                 draft.find(inner.position, text);
             }
             "location" => {}

@@ -11,9 +11,9 @@ use crate::change::operation::Operation;
 use crate::change::settings::Settings;
 use crate::config::Config;
 
-/// Returns the operations with which a configuration gets what a draft has and it does not: scopes and upstreams
-/// that it lacks, new routes, and other methods or scopes of routes that it has. With `prune`, routes go that the
-/// source no longer has. `comparison` is that of the draft with the configuration.
+/// Returns the operations that bring a configuration up to date with a draft: they add missing scopes,
+/// upstreams and routes, and change the methods and scopes of routes that differ. With `prune`, they also
+/// remove routes that the source no longer has. `comparison` compares the draft with the configuration.
 pub(crate) fn operations(
     draft: &Draft,
     config: &Config,
@@ -81,7 +81,7 @@ fn requirement_settings(route: &Route) -> Settings {
     settings
 }
 
-/// Parses a text that this module's own room has written.
+/// Parses TOML that the import has written. It is always valid.
 fn parsed(text: &str) -> Map<String, Value> {
     toml::from_str(text).unwrap_or_default()
 }

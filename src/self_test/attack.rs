@@ -1,5 +1,7 @@
 //! The kinds of attacks, and one request of each.
 
+use super::message::Message;
+
 /// A kind of attack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Attack {
@@ -22,6 +24,12 @@ pub(super) enum Attack {
     Identity,
     /// Requests whose end is ambiguous (request smuggling).
     Framing,
+    /// Pseudo-header fields of HTTP/2 that contradict each other, are missing or are in the wrong place.
+    PseudoHeader,
+    /// Fields of HTTP/2 that a server must not accept, because they change the meaning of an HTTP/1.1 request.
+    HeaderField,
+    /// Heads that are larger than the configured limits.
+    HeaderSize,
 }
 
 impl Attack {
@@ -40,6 +48,9 @@ impl Attack {
             Self::Method => "method",
             Self::Identity => "identity_header",
             Self::Framing => "framing",
+            Self::PseudoHeader => "pseudo_header",
+            Self::HeaderField => "header_field",
+            Self::HeaderSize => "header_size",
         }
     }
 }
@@ -64,8 +75,7 @@ pub(super) struct Case {
     pub(super) attack: Attack,
     /// The property that distinguishes the request.
     pub(super) what: String,
-    /// The bytes of the request.
-    pub(super) bytes: Vec<u8>,
+    pub(super) message: Message,
     pub(super) expected: Expected,
 }
 
@@ -79,4 +89,23 @@ pub(super) struct Suite {
     pub(super) cases: Vec<Case>,
     /// The attacks that are skipped, with the reason.
     pub(super) skipped: Vec<(Attack, String)>,
+}
+
+impl Suite {
+    pub(super) fn new(name: String, line: Option<u32>) -> Self {
+        Self { name, line, cases: Vec::new(), skipped: Vec::new() }
+    }
+
+    /// Adds a request that must be refused.
+    pub(super) fn refused(&mut self, attack: Attack, what: impl Into<String>, message: Message) {
+        self.cases.push(Case { attack, what: what.into(), message, expected: Expected::Refused });
+    }
+
+    /// Skips an attack. The reason may be the same over every protocol, and counts once.
+    pub(super) fn skip(&mut self, attack: Attack, reason: impl Into<String>) {
+        let skipped = (attack, reason.into());
+        if !self.skipped.contains(&skipped) {
+            self.skipped.push(skipped);
+        }
+    }
 }

@@ -1,7 +1,12 @@
 //! Requests whose head or end two servers may read differently (RFC 9112 §11.2).
 
-use super::attack::{Attack, Case, Expected};
-use super::request::USER_AGENT;
+use super::attack::{Attack, Case, Expected, Suite};
+use super::encode::encode;
+use super::message::{Field, Message, Protocol, Request, USER_AGENT};
+use crate::config::Limits;
+
+/// The largest head that is sent to a gateway with a high limit.
+const MAX_HEAD: usize = 256 * 1024;
 
 /// The bytes after the ambiguous request: a second request, if the server believes that the first one has
 /// ended.
@@ -59,37 +64,48 @@ const SHAPES: [Shape; 27] = [
     one("a chunk extension with LF", "0;a\nb\r\n\r\n"),
 ];
 
-/// Returns the requests to a path.
-pub(super) fn cases(method: &str, path: &str, host: &str, token: Option<&str>) -> Vec<Case> {
-    let token = token.map(|field| format!("{field}\r\n")).unwrap_or_default();
+/// Adds the requests of HTTP/1.1.
+pub(super) fn cases(request: &Request<'_>, suite: &mut Suite) {
+    let Request { method, host, fields, .. } = *request;
+    let path = String::from_utf8_lossy(request.target);
+    let own: String = fields.iter().map(|field| format!("{}: {}\r\n", field.name, field.value)).collect();
     let second = SECOND.replace("{host}", host);
     let start = format!("{method} {path} HTTP/1.1\r\n");
-    let usual = format!("Host: {host}\r\nUser-Agent: {USER_AGENT}\r\n{token}");
-    let mut cases: Vec<Case> = SHAPES
-        .iter()
-        .map(|Shape { what, head, body, expected }| Case {
-            attack: Attack::Framing,
-            what: (*what).to_owned(),
-            bytes: format!("{start}{usual}{head}\r\n{body}{second}").into_bytes(),
-            expected: expected.clone(),
-        })
-        .collect();
+    let usual = format!("Host: {host}\r\nUser-Agent: {USER_AGENT}\r\n{own}");
+    suite.cases.extend(SHAPES.iter().map(|Shape { what, head, body, expected }| Case {
+        attack: Attack::Framing,
+        what: (*what).to_owned(),
+        message: Message::raw_http1(format!("{start}{usual}{head}\r\n{body}{second}").into_bytes()),
+        expected: expected.clone(),
+    }));
     let heads = [
-        ("no host", format!("{start}User-Agent: {USER_AGENT}\r\n{token}\r\n")),
+        ("no host", format!("{start}User-Agent: {USER_AGENT}\r\n{own}\r\n")),
         ("two hosts", format!("{start}{usual}Host: tollgate-self-test.invalid\r\n\r\n")),
-        (
-            "a host with a user",
-            format!("{start}Host: user@{host}\r\nUser-Agent: {USER_AGENT}\r\n{token}\r\n"),
-        ),
+        ("a host with a user", format!("{start}Host: user@{host}\r\nUser-Agent: {USER_AGENT}\r\n{own}\r\n")),
         ("a space before the first field", format!("{start} {usual}\r\n")),
         ("a version that does not exist", format!("{method} {path} HTTP/1.9x\r\n{usual}\r\n")),
         ("two spaces and a second target", format!("{method} {path} /x HTTP/1.1\r\n{usual}\r\n")),
     ];
-    cases.extend(heads.into_iter().map(|(what, head)| Case {
-        attack: Attack::Framing,
-        what: what.to_owned(),
-        bytes: [head, second.clone()].concat().into_bytes(),
-        expected: Expected::Refused,
-    }));
-    cases
+    for (what, head) in heads {
+        let bytes = [head, second.clone()].concat().into_bytes();
+        suite.refused(Attack::Framing, what, Message::raw_http1(bytes));
+    }
+}
+
+/// Adds requests of any protocol whose head exceeds the limits.
+pub(super) fn sizes(protocol: Protocol, request: &Request<'_>, limits: &Limits, suite: &mut Suite) {
+    let mut add = |what: &str, more: Vec<Field>| {
+        let fields = [request.fields, &more].concat();
+        let message = encode(protocol, &Request { fields: &fields, ..*request });
+        suite.refused(Attack::HeaderSize, what, message);
+    };
+    if limits.max_header_size < MAX_HEAD {
+        add("a field above the limit", vec![Field::new("X-Large", "x".repeat(limits.max_header_size + 1))]);
+        let piece = || Field::new("X-Piece", "x".repeat(1_000));
+        add("fields above the limit", (0..=limits.max_header_size / 1_000).map(|_| piece()).collect());
+    }
+    add("too many fields", (0..=limits.max_headers).map(|at| Field::new(format!("X-{at}"), "x")).collect());
+    if limits.max_header_size >= MAX_HEAD {
+        suite.skip(Attack::HeaderSize, "max_header_size is large");
+    }
 }

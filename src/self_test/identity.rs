@@ -1,32 +1,28 @@
 //! Headers by which a client claims to be another client.
 
 use super::attack::{Attack, Case, Expected};
-use super::request::request;
+use super::encode::encode;
+use super::message::{Field, Protocol, Request};
 use crate::config::{IdentityHeader, Route};
 
 /// The header that the API must show, so that the absence of the other headers is meaningful.
 const CONTROL: &str = "X-Tollgate-Self-Test";
 
 /// Returns a request that claims to come from another client. `nonce` marks the values that it sends.
-pub(super) fn case(
-    route: &Route,
-    (method, path, host): (&str, &str, &str),
-    token: Option<&str>,
-    nonce: &str,
-) -> Case {
+pub(super) fn case(protocol: Protocol, request: &Request<'_>, route: &Route, nonce: &str) -> Case {
     let control = format!("control-{nonce}");
-    let mut fields = vec![format!("{CONTROL}: {control}")];
+    let mut fields = vec![Field::new(CONTROL, &*control)];
     let mut values = Vec::new();
     for (at, name) in names(route).into_iter().enumerate() {
         let value = format!("forged-{at}-{nonce}");
-        fields.push(format!("{name}: {value}"));
+        fields.push(Field::new(&*name, &*value));
         values.push((name, value));
     }
-    fields.extend(token.map(str::to_owned));
+    fields.extend_from_slice(request.fields);
     Case {
         attack: Attack::Identity,
         what: "headers that name another client".to_owned(),
-        bytes: request(method, path.as_bytes(), host, &fields),
+        message: encode(protocol, &Request { fields: &fields, ..*request }),
         expected: Expected::Hides { control, values },
     }
 }

@@ -1,15 +1,19 @@
 //! The result for people, for scripts and for CI servers.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
 use super::judge::{Finding, Judged, JudgedSuite};
+use super::message::Protocol;
 
 /// The result of a self-test.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) origin: String,
+    /// The protocols of the requests.
+    pub(crate) protocols: Vec<Protocol>,
     /// The number of requests.
     pub(crate) requests: usize,
     pub(crate) suites: Vec<JudgedSuite>,
@@ -69,16 +73,12 @@ impl Report {
             let _ = writeln!(text, "        {}  ->  {how}", case.request);
         }
         let mut reasons: Vec<(String, usize)> = Vec::new();
-        let unseen = self.findings().filter_map(|(_, case)| match &case.finding {
-            Finding::Unseen(reason) => Some((case.attack, reason.clone())),
-            _ => None,
-        });
-        let skipped = self.suites.iter().flat_map(|suite| suite.skipped.iter().cloned());
-        for (attack, reason) in skipped.chain(unseen) {
-            let reason = format!("{}: {reason}", attack.name());
-            match reasons.iter_mut().find(|(known, _)| *known == reason) {
-                Some((_, count)) => *count += 1,
-                None => reasons.push((reason, 1)),
+        for suite in &self.suites {
+            for reason in suite.reasons() {
+                match reasons.iter_mut().find(|(known, _)| *known == reason) {
+                    Some((_, count)) => *count += 1,
+                    None => reasons.push((reason, 1)),
+                }
             }
         }
         if !reasons.is_empty() {
@@ -94,16 +94,18 @@ impl Report {
 
     fn summary(&self) -> String {
         let Self { origin, requests, .. } = self;
+        let protocols: Vec<&str> = self.protocols.iter().map(|protocol| protocol.name()).collect();
+        let over = protocols.join(" and ");
         let (passed, differing) = (self.passed(), self.differing());
         match (passed, differing) {
-            (0, 0) => format!("{origin}: {requests} requests, and nothing passed that must not."),
+            (0, 0) => format!("{origin}: {requests} requests over {over}, and nothing passed that must not."),
             (0, _) => format!(
-                "{origin}: {differing} of {requests} requests were refused that must pass: the gateway has another \
-                 configuration."
+                "{origin}: {differing} of {requests} requests over {over} were refused that must pass: the gateway has \
+                 another configuration."
             ),
             _ => format!(
-                "{origin}: {passed} of {requests} requests passed that must not. `tollgate explain` says what the \
-                 configuration makes of them; the running gateway may have another one."
+                "{origin}: {passed} of {requests} requests over {over} passed that must not. `tollgate explain` says what \
+                 the configuration makes of them; the running gateway may have another one."
             ),
         }
     }
@@ -113,6 +115,7 @@ impl Report {
         let suites: Vec<Value> = self.suites.iter().map(suite_json).collect();
         json!({
             "url": self.origin,
+            "protocols": self.protocols.iter().map(|protocol| protocol.name()).collect::<Vec<_>>(),
             "requests": self.requests,
             "passed": self.passed(),
             "differing": self.differing(),
@@ -137,6 +140,18 @@ impl Report {
     }
 }
 
+impl JudgedSuite {
+    /// Returns why attacks on the route were not made or not seen. Each reason comes once.
+    fn reasons(&self) -> BTreeSet<String> {
+        let unseen = self.cases.iter().filter_map(|case| match &case.finding {
+            Finding::Unseen(reason) => Some((case.attack, reason)),
+            Finding::Held | Finding::Passed(_) | Finding::Differs(_) => None,
+        });
+        let skipped = self.skipped.iter().map(|(attack, reason)| (*attack, reason));
+        skipped.chain(unseen).map(|(attack, reason)| format!("{}: {reason}", attack.name())).collect()
+    }
+}
+
 fn suite_json(suite: &JudgedSuite) -> Value {
     let cases: Vec<Value> = suite
         .cases
@@ -151,6 +166,7 @@ fn suite_json(suite: &JudgedSuite) -> Value {
             json!({
                 "attack": case.attack.name(),
                 "what": case.what,
+                "protocol": case.protocol.name(),
                 "request": case.request,
                 "result": result,
                 "reason": reason,
@@ -181,7 +197,7 @@ fn suite_junit(suite: &JudgedSuite, text: &mut String) {
         suite.skipped.len() + unseen
     );
     for case in &suite.cases {
-        let what = xml(&format!("{}: {}", case.attack.name(), case.what));
+        let what = xml(&format!("{}: {} ({})", case.attack.name(), case.what, case.protocol.name()));
         let _ = write!(text, "    <testcase classname=\"{name}\" name=\"{what}\"");
         match &case.finding {
             Finding::Held => text.push_str("/>\n"),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::Method;
 
+use super::message::Protocol;
 use crate::config::{Methods, Origin, Route};
 use crate::oauth::secret::Secret;
 
@@ -14,6 +15,8 @@ pub(crate) struct Settings {
     pub(crate) origin: Origin,
     /// Whether the gateway may be on another machine.
     pub(crate) remote: bool,
+    /// The only protocol of the requests. Without one, each that the gateway speaks.
+    pub(crate) protocol: Option<Protocol>,
     /// The client whose tokens are used. Without one, only attacks without a valid token are made.
     pub(crate) tester: Option<Tester>,
     /// Whether routes without a safe method (RFC 9110 §9.2.1) are attacked too.
@@ -34,6 +37,12 @@ pub(crate) struct Settings {
 pub(crate) struct Tester {
     pub(crate) client: String,
     pub(crate) secret: Secret,
+}
+
+/// Returns the host and the port of an origin, as in a `Host` header.
+pub(super) fn authority(origin: &Origin) -> String {
+    let origin = origin.to_string();
+    origin.split_once("://").map_or(&*origin, |(_, host)| host).to_owned()
 }
 
 impl Settings {

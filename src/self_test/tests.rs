@@ -1,8 +1,9 @@
 //! Answers, and what they mean.
 
+use super::answer::Answer;
 use super::attack::Expected;
+use super::http1;
 use super::judge::{Finding, judge};
-use super::wire::Answer;
 
 const OURS: &str = "HTTP/1.1 401 Unauthorized\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n\
                     x-content-type-options: nosniff\r\nwww-authenticate: Bearer\r\ncontent-length: 2\r\n\r\n{}";
@@ -12,7 +13,7 @@ const OTHERS: &str =
     "HTTP/1.1 401 Unauthorized\r\ncontent-type: application/problem+json\r\ncontent-length: 2\r\n\r\n{}";
 
 fn answer(text: &str) -> Answer {
-    Answer { bytes: text.as_bytes().to_vec(), closed: true }
+    http1::answer(text.as_bytes(), true)
 }
 
 fn passed(finding: &Finding) -> bool {
@@ -38,7 +39,7 @@ fn only_the_gateway_s_own_refusal_is_a_refusal() {
             assert_eq!(passed(&finding), wanted, "{text:?} {foreign}: {finding:?}");
         }
     }
-    let silent = Answer { bytes: Vec::new(), closed: false };
+    let silent = http1::answer(b"", false);
     assert!(passed(&judge(&Expected::Refused, &silent, true)), "the API may be working on it");
     assert!(passed(&judge(
         &Expected::Refused,

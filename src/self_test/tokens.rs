@@ -5,13 +5,19 @@ use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::runtime::Runtime;
 
+use super::answer::Outcome;
 use super::error::SelfTestError;
-use super::settings::{Settings, Tester};
+use super::http2;
+use super::message::{Field, Message, Protocol, Request};
+use super::settings::{Settings, Tester, authority};
+use super::wire::Gateway;
 use crate::access::reach::{self, SenderConstraint};
 use crate::config::{Access, Client, Config, Route};
 use crate::gateway_client::{Endpoint, RequestError, post};
 use crate::http_client::Trust;
+use crate::oauth::form;
 use crate::oauth::scope::Scopes;
 
 /// The scopes and the audience of a token request.
@@ -86,11 +92,16 @@ pub(super) fn misdirected(client: &Client, route: &Route) -> Option<Wanted> {
 ///
 /// # Errors
 /// Fails if the gateway does not issue them.
-pub(super) fn fetch(config: &Config, settings: &Settings, trust: &Trust) -> Result<Tokens, SelfTestError> {
+pub(super) fn fetch(
+    config: &Config,
+    settings: &Settings,
+    trust: &Trust,
+    connection: &Connection<'_>,
+) -> Result<Tokens, SelfTestError> {
     let mut tokens = Tokens::default();
     let Some(tester) = &settings.tester else { return Ok(tokens) };
     let client = client(config, tester)?;
-    let source = Source { config, settings, trust, tester };
+    let source = Source { config, settings, trust, connection, tester };
     let any = client.scopes.iter().next().map(str::to_owned);
     let any = Wanted { scope: any, audience: None };
     let revoked = source.token(&any)?.0;
@@ -120,48 +131,94 @@ pub(super) fn fetch(config: &Config, settings: &Settings, trust: &Trust) -> Resu
     Ok(tokens)
 }
 
+/// The connection to the gateway.
+pub(super) struct Connection<'a> {
+    pub(super) gateway: &'a Gateway,
+    pub(super) runtime: &'a Runtime,
+    /// The protocols that the gateway speaks.
+    pub(super) protocols: &'a [Protocol],
+}
+
 /// The source of the tokens.
 struct Source<'a> {
     config: &'a Config,
     settings: &'a Settings,
     trust: &'a Trust,
+    connection: &'a Connection<'a>,
     tester: &'a Tester,
 }
 
 impl Source<'_> {
-    fn url(&self, endpoint: Endpoint) -> String {
-        format!("{}{}", self.settings.origin, endpoint.path(self.config))
-    }
-
     /// Requests a token. Returns the token and its lifetime.
     fn token(&self, wanted: &Wanted) -> Result<(String, Duration), SelfTestError> {
-        let mut fields = vec![
-            ("grant_type", "client_credentials"),
-            ("client_id", &*self.tester.client),
-            ("client_secret", self.tester.secret.expose()),
-        ];
+        let mut fields = vec![("grant_type", "client_credentials")];
         fields.extend(wanted.scope.as_deref().map(|scope| ("scope", scope)));
         fields.extend(wanted.audience.as_deref().map(|audience| ("resource", audience)));
-        let url = self.url(Endpoint::Token);
-        let body =
-            post(&url, self.trust, &fields).map_err(|error| SelfTestError::Failed(error.to_string()))?;
+        let body = self.ask(Endpoint::Token, &fields)?;
         let token = body.get("access_token").and_then(Value::as_str);
-        let token =
-            token.ok_or_else(|| SelfTestError::Failed(format!("{url} answered without an access_token")))?;
+        let token = token.ok_or_else(|| {
+            let url = self.url(Endpoint::Token);
+            SelfTestError::Failed(format!("{url} answered without an access_token"))
+        })?;
         let lifetime = body.get("expires_in").and_then(Value::as_u64).unwrap_or(u64::MAX);
         Ok((token.to_owned(), Duration::from_secs(lifetime)))
     }
 
     fn revoke(&self, token: &str) -> Result<(), SelfTestError> {
-        let fields = [
-            ("client_id", &*self.tester.client),
-            ("client_secret", self.tester.secret.expose()),
-            ("token", token),
-        ];
-        match post(&self.url(Endpoint::Revocation), self.trust, &fields) {
-            // A revocation is answered without a body (RFC 7009 §2.2).
-            Ok(_) | Err(RequestError::NotJson(_)) => Ok(()),
+        self.ask(Endpoint::Revocation, &[("token", token)]).map(|_| ())
+    }
+
+    fn url(&self, endpoint: Endpoint) -> String {
+        format!("{}{}", self.settings.origin, endpoint.path(self.config))
+    }
+
+    /// Posts a form with the credentials of the tester. Returns the JSON of a successful response, or `null` if
+    /// it has no body, as the one of a revocation (RFC 7009 §2.2).
+    fn ask(&self, endpoint: Endpoint, fields: &[(&str, &str)]) -> Result<Value, SelfTestError> {
+        let secret = self.tester.secret.expose();
+        let mut form = vec![("client_id", &*self.tester.client), ("client_secret", secret)];
+        form.extend_from_slice(fields);
+        if !self.connection.protocols.contains(&Protocol::Http1) {
+            return self.ask_http2(endpoint, &form);
+        }
+        match post(&self.url(endpoint), self.trust, &form) {
+            Ok(body) => Ok(body),
+            Err(RequestError::NotJson(_)) => Ok(Value::Null),
             Err(error) => Err(SelfTestError::Failed(error.to_string())),
+        }
+    }
+
+    /// Does the same at a listener that speaks HTTP/2 alone.
+    fn ask_http2(&self, endpoint: Endpoint, form: &[(&str, &str)]) -> Result<Value, SelfTestError> {
+        let body: Vec<String> = form
+            .iter()
+            .map(|(name, value)| format!("{}={}", form::encode(name), form::encode(value)))
+            .collect();
+        let request = Request {
+            scheme: self.settings.origin.scheme,
+            method: "POST",
+            target: endpoint.path(self.config).as_bytes(),
+            host: &authority(&self.settings.origin),
+            fields: &[Field::new("Content-Type", "application/x-www-form-urlencoded")],
+        };
+        let frames =
+            http2::frames::request_with_body(&http2::head::fields(&request), body.join("&").as_bytes());
+        let message = Message::raw(Protocol::Http2, &request, frames);
+        let url = self.url(endpoint);
+        let answer = self.connection.runtime.block_on(self.connection.gateway.exchange(&message));
+        let answer = answer.map_err(|error| SelfTestError::Failed(format!("{url}: {error}")))?;
+        match answer.outcome {
+            Outcome::Response(response) if response.status == 200 => {
+                Ok(serde_json::from_slice(&response.body).unwrap_or_default())
+            }
+            Outcome::Response(response) => {
+                let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+                let error = body.get("error").and_then(Value::as_str).unwrap_or("no OAuth error");
+                let error: String = error.chars().filter(|character| !character.is_control()).collect();
+                Err(SelfTestError::Failed(format!("{url} answered {}: {error}", response.status)))
+            }
+            Outcome::Ended => Err(SelfTestError::Failed(format!("{url} ended the connection"))),
+            Outcome::Unclear(how) => Err(SelfTestError::Failed(format!("{url}: {how}"))),
         }
     }
 }

@@ -1,35 +1,41 @@
-//! Sends the bytes of a request and reads the response.
+//! Finds the gateway, and opens connections to it.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use super::answer::{Answer, Outcome};
+use super::encode::encode;
 use super::error::SelfTestError;
+use super::message::{Message, Protocol, Request};
+use super::settings::authority;
+use super::stream::Stream;
+use super::{http1, http2};
 use crate::config::{Host, Origin, Scheme};
 use crate::http_client::Trust;
 
-/// The maximum number of bytes of a response that are read. The rest of an API's response does not matter.
-const MAX_ANSWER: usize = 256 * 1024;
-
 /// The address of the gateway.
 pub(super) struct Gateway {
+    origin: Origin,
     address: SocketAddr,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    tls: Option<Tls>,
     timeout: Duration,
 }
 
-/// The bytes that were received on a connection.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) bytes: Vec<u8>,
-    /// Whether the gateway closed the connection before the timeout.
-    pub(super) closed: bool,
+/// How the gateway is reached over TLS.
+struct Tls {
+    /// Offers HTTP/1.1 alone.
+    http1: TlsConnector,
+    /// Offers HTTP/2, too.
+    http2: TlsConnector,
+    name: ServerName<'static>,
 }
 
 impl Gateway {
@@ -74,60 +80,118 @@ impl Gateway {
         })?;
         let tls = match origin.scheme {
             Scheme::Http => None,
-            Scheme::Https => Some(tls(&origin.host, trust)?),
+            Scheme::Https => Some(Tls::new(&origin.host, trust)?),
         };
-        Ok(Self { address, tls, timeout })
+        Ok(Self { origin: origin.clone(), address, tls, timeout })
     }
 
-    /// Sends a request on a separate connection and reads the response until the connection ends.
+    /// Returns the protocols that the gateway speaks.
+    ///
+    /// # Errors
+    /// Fails if it speaks none, or if its certificate is not trusted.
+    pub(super) async fn protocols(&self) -> Result<Vec<Protocol>, SelfTestError> {
+        let failed = |error: io::Error| {
+            let hint = if error.kind() == io::ErrorKind::InvalidData {
+                " (-k does not verify certificates)"
+            } else {
+                ""
+            };
+            SelfTestError::Failed(format!("cannot connect to {}: {error}{hint}", self.origin))
+        };
+        if let Some(tls) = &self.tls {
+            let stream = timeout(self.timeout, tls.connect(&tls.http2, self.address)).await;
+            let stream = stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(failed)?;
+            let has_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            let http2 = has_http2.then_some(Protocol::Http2);
+            return Ok([Protocol::Http1].into_iter().chain(http2).collect());
+        }
+        let mut protocols = Vec::new();
+        let host = authority(&self.origin);
+        let question =
+            Request { scheme: Scheme::Http, method: "OPTIONS", target: b"*", host: &host, fields: &[] };
+        let answer = self.exchange(&encode(Protocol::Http1, &question)).await.map_err(failed)?;
+        if matches!(answer.outcome, Outcome::Response(_)) {
+            protocols.push(Protocol::Http1);
+        }
+        if self.speaks_http2().await.map_err(failed)? {
+            protocols.push(Protocol::Http2);
+        }
+        if protocols.is_empty() {
+            return Err(SelfTestError::Failed(format!("{} speaks neither HTTP/1.1 nor HTTP/2", self.origin)));
+        }
+        Ok(protocols)
+    }
+
+    /// Returns whether the gateway speaks HTTP/2 without TLS: its first frame is SETTINGS (RFC 9113 §3.4).
+    async fn speaks_http2(&self) -> io::Result<bool> {
+        let mut stream = self.open(Protocol::Http2).await?;
+        let mut first = [0; 9];
+        let answered = timeout(self.timeout, async {
+            stream.write_all(&[http2::PREFACE, &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat()).await?;
+            stream.flush().await?;
+            stream.read_exact(&mut first).await
+        });
+        Ok(matches!(answered.await, Ok(Ok(_))) && first.get(3..) == Some(&[4, 0, 0, 0, 0, 0]))
+    }
+
+    /// Sends a request on a separate connection, and reads the response.
     ///
     /// # Errors
     /// Fails if the connection cannot be established.
-    pub(super) async fn exchange(&self, request: &[u8]) -> io::Result<Answer> {
+    pub(super) async fn exchange(&self, message: &Message) -> io::Result<Answer> {
+        let stream = self.open(message.protocol).await?;
+        Ok(match message.protocol {
+            Protocol::Http1 => http1::exchange(stream, &message.bytes, self.timeout).await,
+            Protocol::Http2 => http2::exchange(stream, message, self.timeout).await,
+        })
+    }
+
+    async fn open(&self, protocol: Protocol) -> io::Result<Box<dyn Stream>> {
         let open = async {
-            let tcp = TcpStream::connect(self.address).await?;
-            let _ = tcp.set_nodelay(true);
-            let stream: Box<dyn Stream> = match &self.tls {
-                None => Box::new(tcp),
-                Some((connector, name)) => Box::new(connector.connect(name.clone(), tcp).await?),
-            };
-            io::Result::Ok(stream)
-        };
-        let mut stream = timeout(self.timeout, open).await.map_err(|_| io::ErrorKind::TimedOut)??;
-        let mut answer = Answer::default();
-        // The gateway may respond and close the connection before it has read the whole request.
-        let sent = timeout(self.timeout, async {
-            stream.write_all(request).await?;
-            stream.flush().await
-        });
-        let _ = sent.await;
-        let read = timeout(self.timeout, async {
-            let mut buffer = [0; 16 * 1024];
-            while answer.bytes.len() < MAX_ANSWER {
-                match stream.read(&mut buffer).await {
-                    Ok(0) | Err(_) => return,
-                    Ok(read) => answer.bytes.extend_from_slice(buffer.get(..read).unwrap_or_default()),
+            io::Result::Ok(match &self.tls {
+                None => Box::new(connect(self.address).await?) as Box<dyn Stream>,
+                Some(tls) => {
+                    let connector = match protocol {
+                        Protocol::Http1 => &tls.http1,
+                        Protocol::Http2 => &tls.http2,
+                    };
+                    Box::new(tls.connect(connector, self.address).await?)
                 }
-            }
-        });
-        answer.closed = read.await.is_ok();
-        Ok(answer)
+            })
+        };
+        timeout(self.timeout, open).await.map_err(|_| io::ErrorKind::TimedOut)?
     }
 }
 
-/// A connection, encrypted or not.
-trait Stream: AsyncRead + AsyncWrite + Unpin {}
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let tcp = TcpStream::connect(address).await?;
+    let _ = tcp.set_nodelay(true);
+    Ok(tcp)
+}
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
+impl Tls {
+    fn new(host: &Host, trust: &Trust) -> Result<Self, SelfTestError> {
+        let name = match host {
+            Host::Address(ip) => ServerName::from(*ip),
+            Host::Name(name) => ServerName::try_from(name.to_string())
+                .map_err(|_| SelfTestError::Usage(format!("{name} cannot be the name in a certificate")))?,
+        };
+        let config = trust
+            .client_config()
+            .map_err(|error| SelfTestError::Failed(format!("TLS cannot be set up: {error}")))?;
+        let offering = |protocols: &[&str]| {
+            let mut config = config.clone();
+            config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+            TlsConnector::from(Arc::new(config))
+        };
+        Ok(Self { http1: offering(&["http/1.1"]), http2: offering(&["h2", "http/1.1"]), name })
+    }
 
-fn tls(host: &Host, trust: &Trust) -> Result<(TlsConnector, ServerName<'static>), SelfTestError> {
-    let name = match host {
-        Host::Address(ip) => ServerName::from(*ip),
-        Host::Name(name) => ServerName::try_from(name.to_string())
-            .map_err(|_| SelfTestError::Usage(format!("{name} cannot be the name in a certificate")))?,
-    };
-    // Without ALPN, the gateway speaks HTTP/1.1.
-    let connector =
-        trust.connector().map_err(|error| SelfTestError::Failed(format!("TLS cannot be set up: {error}")))?;
-    Ok((connector, name))
+    async fn connect(
+        &self,
+        connector: &TlsConnector,
+        address: SocketAddr,
+    ) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+        connector.connect(self.name.clone(), connect(address).await?).await
+    }
 }

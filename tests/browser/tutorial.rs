@@ -46,7 +46,7 @@ pub(crate) async fn from_new_client_to_commit(javascript: Javascript) {
     let get_token = browser.text_of("curl-token").await;
     let call_api = browser.text_of("curl-call").await;
     browser.go("/clients/secret").await;
-    browser.sees("the secret was shown already").await;
+    browser.sees("The secret was shown already").await;
 
     // "Make sure to remember to commit the changes in the Changes -> Commit menu."
     browser.follow("Changes (2)").await;

@@ -305,7 +305,7 @@ fn a_draft_shows_what_it_grants_and_no_secret() {
     let wrong = run(dir, &["change", "add", &id, r#"{"op": "fly", "secret": "Password1"}"#]);
     assert!(wrong.code == Some(2) && !wrong.all().contains("Password1"), "{wrong:?}");
     let wrong = run(dir, &["change", "show", "../../gateway"]);
-    assert!(wrong.code == Some(2) && wrong.stderr.contains("no such draft"), "{wrong:?}");
+    assert!(wrong.code == Some(2) && wrong.stderr.contains("the draft does not exist"), "{wrong:?}");
     good(dir, &["change", "undo", &id, "1"]);
     good(dir, &["change", "discard", &id]);
     assert!(good(dir, &["change", "list"]).contains("There are no drafts"));

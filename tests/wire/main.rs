@@ -59,6 +59,7 @@ mod secretless;
 mod secrets;
 mod security_log;
 mod self_test;
+mod self_test_http2;
 mod service_manager;
 mod shadow;
 mod shared_store;

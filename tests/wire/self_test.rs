@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// One client, one protected and one public route, and a route that has no safe method. A token must live
 /// until the attacks that need it are over, also while several tests run at the same time.
-fn config(upstream: SocketAddr) -> Config {
+pub(super) fn config(upstream: SocketAddr) -> Config {
     Config::bare()
         .upstream("api", upstream)
         .client(
@@ -28,10 +28,15 @@ fn config(upstream: SocketAddr) -> Config {
 }
 
 /// Runs the test of the configuration in the gateway's folder against `address`.
-fn self_test(gateway: &Gateway, address: SocketAddr, arguments: &[&str]) -> Output {
+pub(super) fn self_test(gateway: &Gateway, address: SocketAddr, arguments: &[&str]) -> Output {
+    self_test_of(gateway, &format!("http://{address}"), arguments)
+}
+
+/// Does the same for any origin.
+pub(super) fn self_test_of(gateway: &Gateway, url: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
     command
-        .args(["self-test", "--wait-for-expiry", "30s", "--url", &format!("http://{address}")])
+        .args(["self-test", "--wait-for-expiry", "30s", "--url", url])
         .args(arguments)
         .env("TOLLGATE_CLIENT_SECRET", SECRET)
         .env("NO_COLOR", "1")
@@ -40,7 +45,7 @@ fn self_test(gateway: &Gateway, address: SocketAddr, arguments: &[&str]) -> Outp
 }
 
 /// Returns the attacks that passed, with what was special about them.
-fn passed(output: &Output) -> Vec<(String, String)> {
+pub(super) fn passed(output: &Output) -> Vec<(String, String)> {
     let report: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"));
     let routes = report["routes"].as_array().expect("routes");
     let cases = routes.iter().flat_map(|route| route["cases"].as_array().expect("cases"));
@@ -74,7 +79,8 @@ fn a_gateway_that_keeps_its_configuration_lets_nothing_through() {
     assert!(output.stdout.contains(skipped), "{output:?}");
     let junit = fs::read_to_string(gateway.dir().join("junit.xml")).expect("junit.xml");
     assert!(
-        junit.contains("failures=\"0\"") && junit.contains("name=\"expired_token: an expired token\"/>"),
+        junit.contains("failures=\"0\"")
+            && junit.contains("name=\"expired_token: an expired token (HTTP/1.1)\"/>"),
         "{junit}"
     );
     assert!(!junit.contains(SECRET) && !output.all().contains(SECRET), "{output:?}");
@@ -100,6 +106,7 @@ fn a_gateway_that_keeps_its_configuration_lets_nothing_through() {
         "method",
         "identity_header",
         "framing",
+        "header_size",
     ] {
         assert!(report.stdout.contains(&format!("\"attack\": \"{attack}\"")), "{attack}: {report:?}");
     }

@@ -145,7 +145,7 @@ pub(super) fn bounded(operations: &[Json_]) -> Result<(), Problem> {
 
 /// Reads the id of a draft.
 pub(super) fn draft_id(text: &str) -> Result<DraftId, Problem> {
-    DraftId::parse(text).ok_or_else(|| Problem::not_found("there is no such draft"))
+    DraftId::parse(text).ok_or_else(|| Problem::not_found("the draft does not exist"))
 }
 
 /// Returns a draft with its ETag.

@@ -44,7 +44,7 @@ impl TemporaryGateway {
     /// Starts a gateway in front of the API at `stand_in`, with a public copy of `route`.
     ///
     /// # Errors
-    /// If the gateway does not start.
+    /// Fails if the gateway does not start.
     pub(crate) fn start(
         path: &Path,
         stand_in: SocketAddr,

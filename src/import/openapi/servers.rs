@@ -4,7 +4,7 @@ use super::document::Document;
 use crate::config::Origin;
 use crate::import::draft::Draft;
 
-/// What stands in for a server that the description does not name.
+/// The placeholder for a server that the description does not name.
 const PLACEHOLDER: &str = "http://127.0.0.1:9000";
 
 /// Returns the origin of the upstream and the base path of the API.
@@ -17,7 +17,7 @@ pub(super) fn server(document: &Document<'_>, given: Option<&str>, draft: &mut D
         Some(origin) => (origin, base),
         None => {
             let text = format!(
-                "the description names no server: {PLACEHOLDER} stands in, --upstream names another one"
+                "the description names no server, so {PLACEHOLDER} is used; --upstream names another one"
             );
             draft.find(document.root.position, text);
             (PLACEHOLDER.to_owned(), base)

@@ -26,7 +26,7 @@ fn the_first_certificate_is_ordered_while_other_listeners_serve() {
         assert!(is_self_signed(&setup, &shown), "{alpn:?}");
     }
     Conn::tls(gateway.tls(), &["http/1.1"]).request(hello()).status(200);
-    let error = try_handshake(gateway.tls(), "a.test", &["acme-tls/1"], None).err().expect("no challenge");
+    let error = try_handshake(gateway.tls(), "b.test", &["acme-tls/1"], None).err().expect("no challenge");
     assert!(error.to_string().contains("alert"), "{error}");
     assert!(gateway.written().contains("a self-signed certificate is served"), "{}", gateway.written());
     assert_eq!(state(gateway.dir()), serde_json::json!([{ "domain": "a.test", "not_after": null }]));

@@ -71,7 +71,7 @@ pub(in crate::admin::console) async fn discard(Form { visit, fields }: Form) -> 
 pub(in crate::admin::console) async fn discard_damaged(Form { visit, fields }: Form) -> Answer {
     visit.user.require(Role::Editor)?;
     let id = DraftId::parse(fields.value("draft"));
-    let id = id.ok_or_else(|| Problem::not_found("there is no such draft"))?;
+    let id = id.ok_or_else(|| Problem::not_found("the draft does not exist"))?;
     // If the draft can be read after all, this is not its revision, so that it stays.
     visit.change(move |changes, actor| changes.discard(actor, &id, 0)).await.map_err(problem)?;
     visit.notify(Notice::new(Tone::Good, "The changes are discarded."));
@@ -151,8 +151,9 @@ async fn again(visit: &Visit, fields: &Fields, errors: Errors) -> Answer {
 fn named(visit: &Visit, fields: &Fields) -> Result<(DraftId, u64), Problem> {
     visit.user.require(Role::Editor)?;
     let draft = visit.draft(fields.value("draft"));
-    let draft = draft
-        .ok_or_else(|| Problem::not_found("there are no such changes: they were committed or discarded"))?;
+    let draft = draft.ok_or_else(|| {
+        Problem::not_found("these changes no longer exist: they were committed or discarded")
+    })?;
     // Without it, a form could be about changes that its page did not show.
     let revision = fields.value("revision").parse();
     let revision = revision.map_err(|_| Problem::bad_request("the form has no revision of the changes"))?;

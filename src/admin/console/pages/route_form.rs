@@ -103,7 +103,7 @@ async fn existing(visit: &Visit, config: &Config, label: &str) -> Result<Existin
     let address = RouteAddress::of_route(route);
     let texts = visit.planned_texts().await.map_err(problem)?;
     let settings = entry::route(&texts, &address);
-    let settings = settings.ok_or_else(|| Problem::not_found("the file has no such route any more"))?;
+    let settings = settings.ok_or_else(|| Problem::not_found("the file no longer has this route"))?;
     Ok(Existing { label: label.to_owned(), name: name(route), address, settings })
 }
 

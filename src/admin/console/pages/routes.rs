@@ -233,5 +233,5 @@ pub(in crate::admin::console) async fn remove(Form { visit, fields }: Form) -> A
 /// Returns the route that a form names.
 pub(super) fn find<'c>(config: &'c Config, wanted: &str) -> Result<&'c Route, Problem> {
     let route = config.routes.iter().find(|route| route.label() == wanted);
-    route.ok_or_else(|| Problem::not_found("there is no such route"))
+    route.ok_or_else(|| Problem::not_found("the route does not exist"))
 }

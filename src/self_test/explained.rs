@@ -1,0 +1,81 @@
+//! What `tollgate explain` says about a request.
+
+use http::Method;
+
+use super::error::SelfTestError;
+use crate::access::explain::{Credential, ExplainError, SampleRequest, Target, Verdict, explain};
+use crate::config::{Config, Scheme};
+use crate::gateway::build;
+
+/// The configuration that requests are explained with.
+pub(super) struct Explained<'a> {
+    pub(super) config: &'a Config,
+    pub(super) scheme: Scheme,
+}
+
+impl Explained<'_> {
+    /// Returns whether the gateway must refuse a request.
+    pub(super) fn refuses(
+        &self,
+        method: &str,
+        target: &[u8],
+        host: &str,
+        credential: Credential,
+    ) -> Result<bool, SelfTestError> {
+        let (Ok(method), Ok(target)) = (Method::from_bytes(method.as_bytes()), str::from_utf8(target)) else {
+            return Ok(true);
+        };
+        // Only the part behind the authority of an absolute target decides, and its host.
+        let (host, path) = match target.strip_prefix("http://") {
+            None => (host, target),
+            Some(rest) => {
+                let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+                (authority, path)
+            }
+        };
+        if !path.starts_with('/') {
+            return Ok(true);
+        }
+        let path = path.split_once('#').map_or(path, |(path, _)| path);
+        let verdict = self.verdict(method, path, host, credential)?.0;
+        Ok(matches!(verdict, Verdict::Refused { .. }))
+    }
+
+    /// Returns the line of the route that takes a request.
+    pub(super) fn reached(&self, method: &str, path: &str, host: &str) -> Result<Option<u32>, SelfTestError> {
+        let Ok(method) = Method::from_bytes(method.as_bytes()) else { return Ok(None) };
+        Ok(self.verdict(method, path, host, Credential::None)?.1)
+    }
+
+    fn verdict(
+        &self,
+        method: Method,
+        path: &str,
+        host: &str,
+        credential: Credential,
+    ) -> Result<(Verdict, Option<u32>), SelfTestError> {
+        let target = Target {
+            scheme: Some(self.scheme),
+            authority: Some(host.to_owned()),
+            path: path.to_owned(),
+            query: None,
+        };
+        let sample = SampleRequest {
+            method,
+            target,
+            credential,
+            from: None,
+            origin: None,
+            request_method: None,
+            body: 0,
+        };
+        match explain(self.config, &sample, |config| build::rules(config, None)) {
+            Ok(explanation) => Ok((explanation.verdict, explanation.route.map(|route| route.position.line))),
+            Err(ExplainError::Rules(error)) => Err(SelfTestError::Usage(error.to_string())),
+            Err(ExplainError::Gate(error)) => Err(SelfTestError::Failed(error.to_string())),
+            Err(ExplainError::Token) => {
+                Err(SelfTestError::Failed("a token for a sample cannot be made".to_owned()))
+            }
+        }
+    }
+}
