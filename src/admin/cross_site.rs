@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_own_origin_may_send_forms() {
+    fn only_pages_of_the_listener_may_send_forms() {
         let table: [(Option<&str>, Option<&str>, bool); 9] = [
             (Some("same-origin"), None, true),
             (Some("same-origin"), Some("http://127.0.0.1:9465"), true),

@@ -11,6 +11,7 @@
 mod accept;
 mod api;
 mod attempts;
+mod blocking;
 mod console;
 pub(crate) mod control;
 mod cookie;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use super::blocking::run_blocking;
 use crate::gate::SecretHash;
 use crate::oauth::secret::Secret;
 
@@ -37,11 +38,11 @@ impl PasswordCheck {
         let permit = Arc::clone(&self.hashing).acquire_owned().await.ok()?;
         // The permit is held until hashing ends: a client that disconnects does not free it for the next
         // attempt.
-        let hashed = tokio::task::spawn_blocking(move || {
+        let hashed = run_blocking(move || {
             let _permit = permit;
             let _ = rustix::process::nice(10);
             work()
         });
-        hashed.await.ok()
+        hashed.await
     }
 }

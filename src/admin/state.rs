@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
-use tokio::task::spawn_blocking;
 
 use super::attempts::Attempts;
+use super::blocking::run_blocking;
 use super::console::series::SeriesStore;
 use super::control::Control;
 use super::cookie::CookieName;
@@ -143,8 +143,8 @@ impl AdminState {
     /// is logged.
     pub(crate) async fn audit(&self, line: AuditLine) {
         let changes = Arc::clone(self.changes());
-        let recorded = spawn_blocking(move || changes.audit().record(&line));
-        if let Ok(Err(error)) = recorded.await {
+        let recorded = run_blocking(move || changes.audit().record(&line));
+        if let Some(Err(error)) = recorded.await {
             log::error!("the audit cannot be written: {error}");
         }
     }

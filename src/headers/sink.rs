@@ -69,14 +69,15 @@ impl HeaderSink for Vec<u8> {
         self.extend_from_slice(b"\r\n");
     }
 
-    #[inline]
+    // Where it is inlined, the length of the line is constant.
+    #[inline(always)]
     fn state(&mut self, header: &'static OwnHeader, value: &[u8]) {
         self.extend_from_slice(header.line);
         self.extend_from_slice(value);
         self.extend_from_slice(b"\r\n");
     }
 
-    #[inline]
+    #[inline(always)]
     fn state_fixed(&mut self, header: &'static FixedHeader) {
         self.extend_from_slice(header.line);
     }

@@ -66,12 +66,12 @@ impl HeaderSink for Runs<'_> {
         self.finish().add(name, value);
     }
 
-    #[inline]
+    #[inline(always)]
     fn state(&mut self, header: &'static OwnHeader, value: &[u8]) {
         self.finish().state(header, value);
     }
 
-    #[inline]
+    #[inline(always)]
     fn state_fixed(&mut self, header: &'static FixedHeader) {
         self.finish().state_fixed(header);
     }

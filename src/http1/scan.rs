@@ -34,16 +34,16 @@ const HIGH: u64 = ONES * 0x80;
 /// Returns the position of the first control character at or after `from`: a byte below 0x20, or 0x7F.
 /// Returns the length if there is none.
 ///
-/// It processes eight bytes at a time. The subtraction borrows from the high bit of a byte if the byte is
-/// small. A borrow may corrupt the bytes above it, but never the lowest match.
+/// It processes eight bytes at a time. After the increment, the control characters are the values up to 0x20,
+/// 0x7F being 0. Without their high bits, the bytes do not carry into the next byte.
 #[inline]
 pub(super) fn find_control(bytes: &[u8], from: usize) -> usize {
     let mut rest = bytes.get(from..).unwrap_or_default();
     while let Some((chunk, behind)) = rest.split_first_chunk() {
         let word = u64::from_le_bytes(*chunk);
-        let below_space = word.wrapping_sub(ONES * 0x20) & !word;
-        let delete = word ^ (ONES * 0x7f);
-        let found = (below_space | delete.wrapping_sub(ONES) & !delete) & HIGH;
+        let next = ((word & !HIGH) + ONES) & !HIGH;
+        let others = (next + ONES * (0x80 - 0x21)) | word;
+        let found = !others & HIGH;
         if found != 0 {
             return bytes.len() - rest.len() + (found.trailing_zeros() / 8) as usize;
         }

@@ -17,18 +17,24 @@ const SLACK: u64 = 16 << 10;
 #[ignore = "takes minutes: tests/chaos/run commits"]
 fn commits_under_load_fail_no_request_and_leave_memory_flat() {
     let commits = number("TOLLGATE_COMMITS", 200);
-    let admin = Admin::start_with("", |config| config.listen("{ url = \"http://127.0.0.1:0\", h2c = true }"));
+    // The upstream of the other tests keeps every connection and every byte.
+    let admin = Admin::start_with("", |config| {
+        config
+            .listen("{ url = \"http://127.0.0.1:0\", h2c = true }")
+            .upstream("load", load::upstream())
+            .route("path = \"/load\"\nscopes = [\"read\"]\nupstream = \"load\"")
+    });
     let (address, h2c) = (admin.fixture.address(), admin.fixture.gateway.h2c());
     let token = admin.fixture.token("server", "read");
     let bearer = admin.bearer("writer");
     let seen = Seen::default();
     let (mut memory, started) = (Vec::new(), Instant::now());
     thread::scope(|scope| {
-        scope.spawn(|| load::connections(&seen, address, &token));
-        scope.spawn(|| load::connections(&seen, address, &token));
+        scope.spawn(|| load::connections(&seen, address, "/load", &token));
+        scope.spawn(|| load::connections(&seen, address, "/load", &token));
         scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime").block_on(load::streams(&seen, h2c, &token));
+            runtime.expect("a runtime").block_on(load::streams(&seen, h2c, "/load", &token));
         });
         for commit in 0..commits {
             // A scope, a client and a route change, and the file stays as large as it is.

@@ -56,10 +56,10 @@ impl Seen {
 /// for the first one, which takes fewer switches between processes than one connection after the other.
 const AT_A_TIME: usize = 32;
 
-/// A new connection for each request, on HTTP/1.1.
-pub(super) fn connections(seen: &Seen, address: SocketAddr, token: &str) {
+/// A new connection for each request to this path, on HTTP/1.1.
+pub(super) fn connections(seen: &Seen, address: SocketAddr, path: &str, token: &str) {
     let bearer = format!("Authorization: Bearer {token}");
-    let request = get("/hello", &[&bearer, "Connection: close"]);
+    let request = get(path, &[&bearer, "Connection: close"]);
     let open = || {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
@@ -93,7 +93,7 @@ pub(super) fn connections(seen: &Seen, address: SocketAddr, token: &str) {
 
 /// Requests on HTTP/2 connections, each of which is used until the gateway says that it ends. They leave the
 /// machine to the new connections.
-pub(super) async fn streams(seen: &Seen, address: SocketAddr, token: &str) {
+pub(super) async fn streams(seen: &Seen, address: SocketAddr, path: &str, token: &str) {
     while seen.go_on() {
         let connected = async {
             let stream = tokio::net::TcpStream::connect(address).await.map_err(|error| error.to_string())?;
@@ -109,7 +109,7 @@ pub(super) async fn streams(seen: &Seen, address: SocketAddr, token: &str) {
         };
         let connection = tokio::spawn(connection);
         while seen.go_on() && sender.ready().await.is_ok() {
-            let request = http::Request::get(format!("http://{address}/hello"))
+            let request = http::Request::get(format!("http://{address}{path}"))
                 .header("authorization", format!("Bearer {token}"))
                 .body(Empty::<Bytes>::new())
                 .expect("a request");

@@ -37,12 +37,12 @@ fn replaced_under_load() {
     let mut guards = VecDeque::<Guard>::new();
     thread::scope(|scope| {
         for _ in 0..number("TOLLGATE_CLIENTS", 3) {
-            scope.spawn(|| load::connections(&seen, plain, &token));
+            scope.spawn(|| load::connections(&seen, plain, "/hello", &token));
         }
         for _ in 0..2 {
             scope.spawn(|| {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                runtime.expect("a runtime").block_on(load::streams(&seen, h2c, &token));
+                runtime.expect("a runtime").block_on(load::streams(&seen, h2c, "/hello", &token));
             });
         }
         for _ in 0..8 {

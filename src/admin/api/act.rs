@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use tokio::task::spawn_blocking;
 
 use super::caller::Caller;
+use crate::admin::blocking::run_blocking;
 use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
 use crate::change::actor::{Actor, Via};
@@ -30,13 +30,8 @@ pub(super) async fn act<T: Send + 'static>(
     act: impl FnOnce(&ChangeControl, &Actor) -> Result<T, ChangeError> + Send + 'static,
 ) -> Result<T, Problem> {
     let (changes, actor) = (Arc::clone(state.changes()), caller.actor());
-    match spawn_blocking(move || act(&changes, &actor)).await {
-        Ok(done) => done.map_err(|error| Problem::from(&error)),
-        Err(error) => {
-            log::error!("a change through the API panicked: {error}");
-            Err(Problem::internal())
-        }
-    }
+    let done = run_blocking(move || act(&changes, &actor)).await.ok_or_else(Problem::internal)?;
+    done.map_err(|error| Problem::from(&error))
 }
 
 impl From<&ChangeError> for Problem {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde_json::Value as Json;
-use tokio::task::spawn_blocking;
 
 use super::view::frame::Notice;
 use super::view::parts::{Link, Tone};
 use super::visit::Visit;
+use crate::admin::blocking::run_blocking;
 use crate::change::actor::{Actor, Via};
 use crate::change::control::ChangeControl;
 use crate::change::draft::{Draft, DraftId};
@@ -39,9 +39,8 @@ impl Visit {
         act: impl FnOnce(&ChangeControl, &Actor) -> Result<T, ChangeError> + Send + 'static,
     ) -> Result<T, ChangeError> {
         let (changes, actor) = (Arc::clone(self.admin.changes()), self.actor());
-        let done = spawn_blocking(move || act(&changes, &actor)).await;
-        done.unwrap_or_else(|error| {
-            log::error!("a change of the console panicked: {error}");
+        let done = run_blocking(move || act(&changes, &actor)).await;
+        done.unwrap_or_else(|| {
             Err(ChangeError::State(std::io::Error::other("an internal error; the log has it")))
         })
     }

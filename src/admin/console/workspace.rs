@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::task::spawn_blocking;
-
 use super::view::frame::Pending;
 use super::wording;
+use crate::admin::blocking::run_blocking;
 use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
 use crate::change::actor::Via;
@@ -28,7 +27,7 @@ impl Workspace {
     /// Reads the drafts. If they cannot be read, the list is empty, and changes fail with the reason.
     pub(super) async fn read(admin: &AdminState) -> Self {
         let changes = Arc::clone(admin.changes());
-        let read = spawn_blocking(move || {
+        let read = run_blocking(move || {
             let unconfirmed = changes.unconfirmed().ok().flatten();
             let version = changes.history(None, 1).ok().and_then(|versions| Some(versions.first()?.number));
             Self {

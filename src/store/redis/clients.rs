@@ -15,7 +15,7 @@ use crate::store::redis::error::EngineError;
 use crate::store::redis::shared::Shared;
 use crate::store::token_store::StoreError;
 
-/// How often the number is read.
+/// How often the number is read without a notification.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Returns the number of changes and all rows.

@@ -67,14 +67,20 @@ impl Data {
 
 impl Link {
     /// Connects to the engine. `ring` is notified when the log has changed, and when the connection to the
-    /// log has ended.
+    /// log has ended. `table` is notified when the table of registered clients has changed.
     pub(super) async fn connect(
         options: &RedisOptions,
         keys: &Keys,
         ring: Arc<Notify>,
+        table: Arc<Notify>,
     ) -> Result<(Self, Identity), EngineError> {
         let Primary { address, group } = primary(options, keys).await?;
-        let mut log = open(&address, options.tls.as_ref(), &options.login, Some(ring)).await?;
+        let version = keys.clients_version.clone();
+        let on_push: OnPush = Box::new(move |push| {
+            let is_about_table = push.kind == PushKind::Invalidate && names(&push.data, &version);
+            if is_about_table { &table } else { &ring }.notify_one();
+        });
+        let mut log = open(&address, options.tls.as_ref(), &options.login, Some(on_push)).await?;
         let mut identity = Identity::ask(&mut log).await?;
         identity.group = group;
         if identity.role == Role::Replica {
@@ -83,6 +89,7 @@ impl Link {
         redis::cmd("CLIENT")
             .arg(&["TRACKING", "ON", "BCAST", "PREFIX"])
             .arg(&keys.log)
+            .arg(&["PREFIX", &keys.clients_version])
             .query_async::<()>(&mut log)
             .await?;
         let writes = open(&address, options.tls.as_ref(), &options.login, None).await?;
@@ -187,12 +194,21 @@ async fn ask_node(
     Ok(address.map(|address| Primary { address, group: group.into_iter().collect() }))
 }
 
-/// Opens a connection. With `ring`, the connection receives notifications.
+/// A callback that receives the notifications of the engine.
+pub(super) type OnPush = Box<dyn Fn(&PushInfo) + Send + Sync>;
+
+/// Returns whether the first key in a notification is this one.
+fn names(data: &[redis::Value], key: &str) -> bool {
+    let Some(redis::Value::Array(keys)) = data.first() else { return false };
+    matches!(keys.first(), Some(redis::Value::BulkString(name)) if name == key.as_bytes())
+}
+
+/// Opens a connection. With `on_push`, the connection receives notifications.
 pub(super) async fn open(
     address: &EngineAddress,
     tls: Option<&EngineTls>,
     login: &EngineLogin,
-    ring: Option<Arc<Notify>>,
+    on_push: Option<OnPush>,
 ) -> Result<MultiplexedConnection, EngineError> {
     let info = info(address, tls.is_some(), login)?;
     let client = match tls {
@@ -204,10 +220,10 @@ pub(super) async fn open(
     let mut config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(PATIENCE))
         .set_response_timeout(Some(PATIENCE));
-    if let Some(ring) = ring {
+    if let Some(on_push) = on_push {
         config = config.set_push_sender(move |push: PushInfo| {
             if matches!(push.kind, PushKind::Invalidate | PushKind::Disconnection) {
-                ring.notify_one();
+                on_push(&push);
             }
             Ok::<(), ()>(())
         });
@@ -290,4 +306,21 @@ fn certificates(tls: &EngineTls) -> Result<TlsCertificates, EngineError> {
     };
     let root_cert = tls.ca.as_deref().map(read).transpose()?;
     Ok(TlsCertificates { client_tls, root_cert })
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_notification_about_the_table_is_told_from_one_about_the_log() {
+        let keys = Keys::new("tg");
+        let about = |key: &str| [Value::Array(vec![Value::BulkString(key.as_bytes().to_vec())])];
+        assert!(names(&about("{tg}:clients-version"), &keys.clients_version));
+        assert!(!names(&about("{tg}:log"), &keys.clients_version));
+        // The engine was emptied.
+        assert!(!names(&[Value::Nil], &keys.clients_version) && !names(&[], &keys.clients_version));
+    }
 }

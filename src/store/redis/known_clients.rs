@@ -1,8 +1,8 @@
 //! The table of registered clients as this gateway knows it.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Notify;
 
@@ -15,8 +15,8 @@ pub(super) struct KnownClients {
     pub(super) memory: MemoryTable,
     /// The number of changes that are in memory.
     pub(super) seen: AtomicU64,
-    /// Notified when this gateway has changed the table in the engine.
-    pub(super) changed: Notify,
+    /// Notified when the table in the engine has changed.
+    pub(super) changed: Arc<Notify>,
     pub(super) on_change: OnceLock<OnRowChange>,
 }
 
@@ -59,7 +59,7 @@ impl Reading<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use super::*;
 

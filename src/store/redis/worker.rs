@@ -49,7 +49,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let (mut known, mut pause) = (Known::default(), PAUSE[0]);
     loop {
         let ring = Arc::new(Notify::new());
-        let error = match Link::connect(&shared.options, &shared.keys, Arc::clone(&ring)).await {
+        let table = Arc::clone(&shared.clients.changed);
+        let error = match Link::connect(&shared.options, &shared.keys, Arc::clone(&ring), table).await {
             Ok((link, identity)) => serve(&shared, link, identity, &ring, &mut known, &mut pause).await,
             Err(error) => error,
         };

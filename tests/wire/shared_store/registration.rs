@@ -181,7 +181,7 @@ fn with_key(key: &SigningKey) -> Value {
 fn by_key(gateway: SocketAddr, key: &SigningKey, id: &str) -> TestResponse {
     let assertion = key.assertion("1", id, "https://issuer.example.test");
     let form = format!(
-        "grant_type=client_credentials&client_assertion_type={}&client_assertion={assertion}",
+        "grant_type=client_credentials&scope=read&client_assertion_type={}&client_assertion={assertion}",
         "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"
     );
     raw(gateway, post_form(TOKEN, &[], form))
