@@ -16,10 +16,10 @@ use crate::store::token_store::{BoxFuture, StoreError};
 
 /// How long issued tokens are collected before they are written. Together with the write, this stays below
 /// the 10 ms of tokens that a killed process may lose.
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER: Duration = Duration::from_millis(3);
 /// How old the oldest token that is not written may be before new tokens wait for their write, in
 /// milliseconds. A busy machine may run the thread late.
-const LATE: u64 = 7;
+const LATE: u64 = 5;
 /// How often the current time is recorded, and everything that was written is synced.
 const TICK: Duration = Duration::from_secs(1);
 /// How often a failed write is tried again.

@@ -8,6 +8,8 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -51,6 +53,19 @@ fn a_new_process_that_fails_leaves_the_running_gateway_as_it_is_and_the_command_
     assert!(fixture.gateway.wait(Duration::from_secs(10)).success());
 }
 
+/// Writes a program by another process. If this process wrote it, a child that another test starts at the same
+/// moment could still have it open, and a program that is open for writing cannot be run.
+fn write_program(path: &Path, text: &str) {
+    let mut write = Command::new("sh")
+        .args(["-c", "cat >\"$0\" && chmod 700 \"$0\""])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("sh runs");
+    write.stdin.take().expect("its input").write_all(text.as_bytes()).expect("the program is written");
+    assert!(write.wait().expect("sh ends").success());
+}
+
 /// A gateway whose program is replaced by one that hangs, and then by the right one again.
 pub(crate) struct Hanging {
     pub(crate) fixture: Fixture,
@@ -68,14 +83,13 @@ impl Hanging {
         let fixture = Fixture { gateway: Gateway::start_program(&config, &path), upstream };
         std::fs::remove_file(&path).expect("the link is gone");
         let script = "#!/bin/sh\necho $$ >\"$0.new\"\nmv \"$0.new\" \"$0.pid\"\nexec sleep 600\n";
-        std::fs::write(&path, script).expect("a script");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).expect("its mode");
+        write_program(&path, script);
         Self { fixture, folder }
     }
 
     /// Starts `tollgate upgrade`, and waits until the new process hangs. Returns the process.
     pub(crate) fn upgrade(&self, limit: Duration) -> (thread::JoinHandle<Output>, String) {
-        let mut upgrade = std::process::Command::new(program());
+        let mut upgrade = Command::new(program());
         upgrade.arg("upgrade").current_dir(self.fixture.gateway.dir()).env("NO_COLOR", "1");
         let upgrade = thread::spawn(move || finish(upgrade, limit));
         let (file, deadline) =
@@ -84,7 +98,10 @@ impl Hanging {
             if let Ok(process) = std::fs::read_to_string(&file) {
                 return (upgrade, process.trim().to_owned());
             }
-            assert!(Instant::now() < deadline && !upgrade.is_finished(), "no process is started");
+            if upgrade.is_finished() {
+                panic!("no process is started: {:?}", upgrade.join());
+            }
+            assert!(Instant::now() < deadline, "no process is started");
             thread::sleep(Duration::from_millis(10));
         }
     }
