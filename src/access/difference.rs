@@ -7,6 +7,7 @@ mod credentials;
 mod gateway;
 mod json;
 mod looser;
+mod registration;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -14,6 +15,7 @@ use std::time::SystemTime;
 
 use self::credentials::credentials;
 use self::gateway::{ChangedTerms, changed_terms};
+use self::registration::RegistrationChange;
 use crate::access::describe;
 use crate::access::reach::{Reach, SenderConstraint};
 use crate::config::{Access, Client, Config, Mode, Route, ShownDuration};
@@ -56,6 +58,9 @@ pub(crate) enum Change {
     CredentialAdded { client: String, credential: String },
     /// A client can no longer authenticate with this credential.
     CredentialRemoved { client: String, credential: String },
+    /// What clients may register changed, or who may register them, or a registered client is disabled,
+    /// enabled or removed.
+    Registration(RegistrationChange),
 }
 
 impl Change {
@@ -74,6 +79,7 @@ impl Change {
             Self::TermsChanged { looser, .. }
             | Self::ClientTermsChanged { looser, .. }
             | Self::GatewayTermsChanged { looser, .. } => *looser,
+            Self::Registration(change) => change.widens,
             Self::SenderConstraint { before, after, .. } => {
                 before.key && !after.key || before.certificate && !after.certificate
             }
@@ -89,7 +95,7 @@ impl Change {
 
 /// Lists what changes from one configuration to another, the changes that widen access first.
 ///
-/// A secret is compared if it is valid at `now`.
+/// A secret or an initial access token is compared if it is valid at `now`.
 pub(crate) fn difference(before: &Config, after: &Config, now: SystemTime) -> Vec<Change> {
     let mut changes = Vec::new();
     let (old_routes, new_routes) = (Routes::of(before), Routes::of(after));
@@ -114,6 +120,7 @@ pub(crate) fn difference(before: &Config, after: &Config, now: SystemTime) -> Ve
     if let Some(ChangedTerms { added, removed, looser }) = changed_terms(before, after) {
         changes.push(Change::GatewayTermsChanged { added, removed, looser });
     }
+    changes.extend(registration::differences(before, after, now).into_iter().map(Change::Registration));
     changes.sort_by_key(|change| !change.widens());
     changes
 }

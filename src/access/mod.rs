@@ -12,3 +12,4 @@ pub(crate) mod lint;
 pub(crate) mod matrix;
 pub(crate) mod offline;
 pub(crate) mod reach;
+pub(crate) mod registered;

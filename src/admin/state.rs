@@ -12,6 +12,7 @@ use super::control::Control;
 use super::cookie::CookieName;
 use super::password_check::PasswordCheck;
 use super::sessions::Sessions;
+use crate::access::registered::add_to;
 use crate::change::audit::AuditLine;
 use crate::change::control::ChangeControl;
 use crate::clock::Millis;
@@ -77,6 +78,19 @@ impl AdminState {
     /// Returns the configuration in force.
     pub(crate) fn config(&self) -> Arc<Config> {
         self.0.control.config()
+    }
+
+    /// Returns the configuration in force, with the registered client of this id among its clients.
+    pub(super) fn config_with_registered(&self, id: &str) -> Arc<Config> {
+        let config = self.config();
+        match self.gate().registered_client(id) {
+            Some(client) if config.client(id).is_none() => {
+                let mut config = Config::clone(&config);
+                add_to(&mut config, [&*client]);
+                Arc::new(config)
+            }
+            _ => config,
+        }
     }
 
     /// Returns the proxy, whose counters and servers are shown.

@@ -48,6 +48,7 @@ mod tables;
 mod tests;
 pub(crate) mod texts;
 pub(crate) mod unconfirmed;
+pub(crate) mod validity;
 pub(crate) mod versions;
 mod words;
 

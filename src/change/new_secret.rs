@@ -1,4 +1,4 @@
-//! New secrets for clients.
+//! New secrets for clients, and new initial access tokens.
 
 use std::error::Error;
 use std::fmt;
@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::gate::{SecretHash, SecretHashError};
+use crate::oauth::registration::{RegistrationToken, TokenKind};
 use crate::oauth::secret::Secret;
 
 /// The reason why a secret cannot be created.
@@ -47,6 +48,16 @@ pub(crate) fn generate() -> Result<(Secret, SecretHash), NewSecretError> {
     let secret = Secret::new(URL_SAFE_NO_PAD.encode(random));
     let hash = hash(&secret)?;
     Ok((secret, hash))
+}
+
+/// Creates an initial access token from 256 random bits, and its digest.
+///
+/// # Errors
+/// Fails with [`NewSecretError`] if the system provides no random bytes.
+pub(crate) fn initial_token() -> Result<(Secret, RegistrationToken), NewSecretError> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(NewSecretError::Randomness)?;
+    Ok(RegistrationToken::from_random(TokenKind::Initial, &random))
 }
 
 /// Hashes a secret with a random salt.

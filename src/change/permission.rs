@@ -4,7 +4,7 @@
 //! operations, a text or a rollback made the change. The texts are compared before any file that they name is
 //! opened, so that an editor cannot find out whether a file exists.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
@@ -40,6 +40,9 @@ pub(crate) enum OwnerOnly {
     Address { key: String, address: String },
     /// Existing credentials would be sent to another server, or with another verification of its certificate.
     Credentials { key: String },
+    /// JWTs with an audience that is in use would be sent to another server, or with another verification of
+    /// its certificate.
+    Audience { key: String, audience: String },
     /// A client that holds a scope of the admin API, before or after the change.
     AdminScope { client: String },
     /// The definition of a scope of the admin API.
@@ -67,6 +70,11 @@ impl fmt::Display for OwnerOnly {
                 "{key} would be sent to another server, or with other verification of its certificate, which only \
                  owners may change"
             ),
+            Self::Audience { key, audience } => write!(
+                f,
+                "{key} would send JWTs for {audience:?} to another server, or with other verification of its \
+                 certificate, which only owners may change"
+            ),
             Self::AdminScope { client } => write!(
                 f,
                 "client {client:?} holds a scope that begins with {ADMIN_SCOPES:?}, and only owners may change such clients"
@@ -90,6 +98,7 @@ pub(crate) fn owner_only(before: &Texts, after: &Texts) -> Result<Vec<OwnerOnly>
     files(&before, &after, &mut found);
     addresses(&before, &after, &mut found);
     credentials(&before, &after, &mut found);
+    audiences(&before, &after, &mut found);
     admin_scopes(&before, &after, &mut found);
     Ok(found.into_iter().collect())
 }
@@ -260,6 +269,37 @@ fn credentials(before: &Json, after: &Json, found: &mut BTreeSet<OwnerOnly>) {
 /// key of an upstream.
 fn name_of_use(key: &str) -> &str {
     key.split_once(ROUTE_HEADERS).map_or(key, |(_, header)| header)
+}
+
+/// A server that gets JWTs for an audience can use them wherever that audience accepts them, as the clients
+/// whose requests it gets. JWTs for an audience that is in use may only be sent to the servers that the
+/// audience had before.
+fn audiences(before: &Json, after: &Json, found: &mut BTreeSet<OwnerOnly>) {
+    let sends_jwts = |root: &Json, upstream: &str| {
+        raw::items(root.get("routes")).iter().any(|route| {
+            let text = |key: &str| route.get(key).and_then(Json::as_str);
+            text("upstream") == Some(upstream) && text("forward_token") == Some("jwt")
+        })
+    };
+    let audience = |name: &str, upstream: &Json| {
+        let own = upstream.get("jwt_audience").and_then(Json::as_str);
+        own.unwrap_or(name).to_owned()
+    };
+    let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (name, upstream) in raw::entries(before, "upstreams") {
+        if upstream.get("jwt_audience").is_some() || sends_jwts(before, name) {
+            known.entry(audience(name, upstream)).or_default().extend(receivers(before, name));
+        }
+    }
+    for (name, upstream) in
+        raw::entries(after, "upstreams").into_iter().filter(|(name, _)| sends_jwts(after, name))
+    {
+        let audience = audience(name, upstream);
+        let is_new = |receiver: &String| known.get(&audience).is_some_and(|known| !known.contains(receiver));
+        if receivers(after, name).iter().any(is_new) {
+            found.insert(OwnerOnly::Audience { key: format!("upstreams.{name}"), audience });
+        }
+    }
 }
 
 fn admin_scopes(before: &Json, after: &Json, found: &mut BTreeSet<OwnerOnly>) {

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::actor::Role;
 use super::error::ChangeError;
 use super::hidden::hide_json;
-use super::new_secret;
+use super::new_secret::{self, NewSecretError};
 use super::operation::{Operation, millis};
 use crate::gate::SecretHash;
 use crate::oauth::secret::Secret;
@@ -36,6 +36,7 @@ impl Submitted {
     ///
     /// - `secret` (`client_add`, `client_reset_secret`) and `password` (`admin_user_add`,
     ///   `admin_user_password`) are `{"generate": true}` or `{"text": "…"}`, and left out is the former;
+    /// - `digest` of `registration_token_add` is left out: the initial access token is generated;
     /// - `at` is left out;
     /// - `restore` is refused: [`rollback`](super::control::ChangeControl::rollback) makes it.
     ///
@@ -64,6 +65,14 @@ impl Submitted {
                 members.entry(key).or_insert(value);
             }
         }
+        let token = members.get_mut("token").and_then(Json::as_object_mut);
+        let token = token.filter(|token| op == "registration_token_add" && !token.contains_key("digest"));
+        let made = token.map(|token| {
+            let (secret, digest) = new_secret::initial_token().map_err(unavailable)?;
+            token.insert("digest".to_owned(), json!(digest.to_text()));
+            Ok::<Secret, ChangeError>(secret)
+        });
+        let mut secret = made.transpose()?;
         // The error of the JSON parser can quote a value, which may be a secret. This message contains only
         // names of members.
         let mut operation: Operation = serde_json::from_value(Json::Object(members)).map_err(|error| {
@@ -74,7 +83,7 @@ impl Submitted {
         if role < needed {
             return Err(ChangeError::Role(needed));
         }
-        let (mut secret, mut warning) = (None, None);
+        let mut warning = None;
         if let Operation::ClientAdd { secret: hash, .. }
         | Operation::ClientResetSecret { secret: hash, .. }
         | Operation::AdminUserAdd { password: hash, .. }
@@ -95,7 +104,6 @@ fn make(wanted: Option<Json>) -> Result<(Secret, SecretHash, Option<&'static str
         Json::Object(wanted) => wanted,
         _ => return Err(wrong("a secret is {\"generate\": true} or {\"text\": \"…\"}")),
     };
-    let unavailable = |error: new_secret::NewSecretError| ChangeError::State(std::io::Error::other(error));
     match (wanted.remove("generate"), wanted.remove("text"), wanted.is_empty()) {
         (Some(Json::Bool(true)), None, true) => {
             let (secret, hash) = new_secret::generate().map_err(unavailable)?;
@@ -118,6 +126,10 @@ fn make(wanted: Option<Json>) -> Result<(Secret, SecretHash, Option<&'static str
         }
         _ => Err(wrong("a secret is {\"generate\": true} or {\"text\": \"…\"}")),
     }
+}
+
+fn unavailable(error: NewSecretError) -> ChangeError {
+    ChangeError::State(std::io::Error::other(error))
 }
 
 /// The members of an operation whose values are secrets or hashes of them.

@@ -27,7 +27,6 @@ mod shadow;
 mod state;
 mod token;
 mod upgrade;
-mod validity;
 mod with_registered;
 
 use std::io::{self, Write};

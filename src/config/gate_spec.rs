@@ -135,7 +135,7 @@ fn registration(table: &Registration) -> RegistrationSpec {
             .iter()
             .map(|template| {
                 Arc::new(Template {
-                    name: template.name.clone(),
+                    name: template.name.as_str().into(),
                     scopes: template.scopes.clone(),
                     default_scopes: template.default_scopes.clone(),
                     token_lifetime: template.token_lifetime,

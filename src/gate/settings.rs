@@ -96,6 +96,9 @@ pub(crate) struct Client {
     /// Where the last use of a client that has registered itself is noted, in Unix seconds.
     #[cfg(feature = "gateway")]
     pub(super) last_use: Option<Arc<AtomicU64>>,
+    /// The name of the template of a client that has registered itself.
+    #[cfg(feature = "gateway")]
+    pub(super) template: Option<Arc<str>>,
 }
 
 impl Settings {
@@ -294,6 +297,8 @@ fn compile_client(
         registration,
         #[cfg(feature = "gateway")]
         last_use: spec.last_use,
+        #[cfg(feature = "gateway")]
+        template: spec.template,
         grants: known.map(|known| Arc::clone(&known.grants)).unwrap_or_default(),
     }
 }

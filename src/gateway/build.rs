@@ -15,8 +15,9 @@ use crate::config::{
 };
 use crate::headers::{ClientAuthorization, IdentityHeader, RequestRules};
 use crate::limit::by_address::AddressLimiter;
+use crate::limit::by_registered::RegisteredLimiter;
 use crate::limit::concurrency::QueueBounds;
-use crate::limit::rate::{ClientLimits, Limiter};
+use crate::limit::rate::Limiter;
 use crate::limit::state::{LimitKey, LimitState};
 use crate::oauth::scope::Demand;
 use crate::proxy::access::Access;
@@ -25,7 +26,7 @@ use crate::proxy::cors::Cors;
 use crate::proxy::endpoint_cors::EndpointCors;
 use crate::proxy::meters::Meters;
 use crate::proxy::route::{ResponseHeaders, Route, Routes};
-use crate::proxy::rules::Rules;
+use crate::proxy::rules::{ClientLimits, Rules};
 use crate::proxy::shadow::access::ShadowAccess;
 use crate::proxy::token_access::TokenAccess;
 use crate::proxy::transform::Transform;
@@ -85,8 +86,12 @@ pub(crate) fn rules(config: &Config, before: Option<&Rules>) -> Result<Rules, Co
         return Err(errors);
     }
     let routes = table(config, entries)?;
-    let clients: ClientLimits = config.clients.iter().filter_map(|client| counting.client(client)).collect();
-    let clients = (!clients.is_empty()).then_some(clients);
+    let templates = config.token_service.registration.iter().flat_map(|registration| &registration.templates);
+    let limits = ClientLimits {
+        own: config.clients.iter().filter_map(|client| counting.client(client)).collect(),
+        registered: templates.filter_map(|template| counting.template(template)).collect(),
+    };
+    let clients = (!limits.own.is_empty() || !limits.registered.is_empty()).then_some(limits);
     let upstreams = upstreams.into_iter().flatten().collect();
     Ok(Rules {
         routes,
@@ -150,6 +155,15 @@ impl Carryover<'_> {
         let key = LimitKey::Client(client.id.to_string());
         let limiter = self.now.limiter(self.before, &key, client.rate_limit?);
         Some((client.id.as_str().into(), limiter))
+    }
+
+    fn template(
+        &mut self,
+        template: &config::RegistrationTemplate,
+    ) -> Option<(Box<str>, Arc<RegisteredLimiter>)> {
+        let key = LimitKey::Template(template.name.clone());
+        let limiter = self.now.by_registered(self.before, &key, template.rate_limit?);
+        Some((template.name.as_str().into(), limiter))
     }
 }
 

@@ -1,16 +1,14 @@
-//! The clients that have registered themselves: the thread that removes the unused ones, and functions that
-//! read them from the journal.
+//! The clients that have registered themselves: the thread that removes the unused ones, and a function
+//! that reads them from the store.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
 use std::time::Duration;
 
-use crate::config::{Client, ClientAuthentication, ClientSecret, Config, Position, SecretAuthentication};
-use crate::gate::{ClientSpec, GateSpec, Registered, WeakGate, read_registered};
-use crate::oauth::client_auth::SecretMethod;
-use crate::store::JournalError;
+use crate::config::{Config, StoreKind};
+use crate::gate::{Registered, WeakGate, read_registered};
 use crate::store::journal::registered_rows;
+use crate::store::redis::registered_rows as engine_rows;
 use crate::telemetry::security_log::{self, Event, Kind};
 
 /// How often the thread looks for clients to remove.
@@ -48,50 +46,20 @@ fn submit(id: &str) {
     });
 }
 
-/// Returns the registered clients in the journal in a folder, which a running gateway may have open.
-pub(crate) fn in_folder(folder: &Path) -> Result<Vec<Registered>, JournalError> {
-    Ok(read_registered(&registered_rows(folder)?))
-}
-
-/// Adds registered clients to the clients of a configuration, as far as their templates allow. They have no
-/// position in the file.
-pub(crate) fn add_to(config: &mut Config, clients: &[Registered]) {
-    let Some(registration) = GateSpec::from(&*config).registration else { return };
-    for spec in clients.iter().filter_map(|client| client.spec(&registration)) {
-        if config.client(spec.id.as_str()).is_none() {
-            config.clients.push(client(spec));
+/// Returns the registered clients where a configuration keeps them: in the journal, which a running gateway may
+/// have open, or in the shared store.
+///
+/// # Errors
+/// A message for operators: the clients are in the memory of a gateway alone, or the store cannot be read.
+pub(crate) fn stored(config: &Config) -> Result<Vec<Registered>, String> {
+    let rows = match &config.store {
+        StoreKind::Memory => {
+            return Err("they are in the memory of the gateway alone ([store] kind = \"memory\")".to_owned());
         }
-    }
-}
-
-fn client(spec: ClientSpec) -> Client {
-    let position = Position::new(0, 0);
-    let secrets: Vec<ClientSecret> = spec
-        .secrets
-        .into_iter()
-        .map(|secret| ClientSecret { id: secret.id, hash: secret.hash, expires: None, position })
-        .collect();
-    let allows = |method| spec.secret_methods.contains(&method);
-    let secret = (!secrets.is_empty()).then(|| SecretAuthentication {
-        basic: allows(SecretMethod::Basic),
-        post: allows(SecretMethod::Post),
-        secrets,
-    });
-    let authentication =
-        ClientAuthentication { secret, private_key_jwt: spec.keys, ..ClientAuthentication::default() };
-    Client {
-        id: spec.id,
-        enabled: spec.policy.enabled,
-        capabilities: spec.policy.capabilities,
-        scopes: spec.policy.scopes,
-        default_scopes: spec.policy.default_scopes,
-        token_lifetime: spec.policy.token_lifetime,
-        rate_limit: None,
-        authentication,
-        certificate_bound_tokens: spec.certificate_bound_tokens,
-        dpop_bound_tokens: spec.dpop_bound_tokens,
-        token_generation: spec.token_generation,
-        audiences: spec.audiences,
-        position,
-    }
+        StoreKind::Redis(options) => engine_rows(options)?,
+        StoreKind::Journal | StoreKind::JournalIfPossible => {
+            registered_rows(&config.server.state_dir).map_err(|error| error.to_string())?
+        }
+    };
+    Ok(read_registered(&rows))
 }

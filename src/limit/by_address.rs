@@ -1,34 +1,24 @@
 //! Rate limits by client address, in bounded memory.
 
-use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
-use std::fmt;
-use std::hash::BuildHasher as _;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use governor::RateLimiter;
 use governor::clock::{Clock, MonotonicClock};
 use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::StateStore;
 use http::Response;
 use http_body_util::Full;
 
+use super::buckets::Buckets;
 use super::rate::{Owner, quota, too_many};
 use crate::config::Rate;
 use crate::gate::network;
-
-const SHARDS: usize = 16;
-/// The most networks of which a shard keeps the state: 16,384 in all, in less than a megabyte.
-const MAX_IN_SHARD: usize = 1024;
 
 /// A token bucket for each address. The addresses of an IPv6 /64 share one.
 #[derive(Debug)]
 pub(crate) struct AddressLimiter<C: Clock = MonotonicClock> {
     pub(super) rate: Rate,
-    limiter: RateLimiter<IpAddr, Buckets, C, NoOpMiddleware<C::Instant>>,
+    limiter: RateLimiter<IpAddr, Buckets<IpAddr>, C, NoOpMiddleware<C::Instant>>,
 }
 
 impl AddressLimiter {
@@ -54,48 +44,6 @@ impl<C: Clock> AddressLimiter<C> {
     }
 }
 
-/// The state of each network's bucket: the time at which it is full again.
-#[derive(Default)]
-struct Buckets {
-    shards: [Mutex<HashMap<IpAddr, Nanos>>; SHARDS],
-    hasher: RandomState,
-}
-
-impl StateStore for Buckets {
-    type Key = IpAddr;
-
-    fn measure_and_replace<T, F, E>(&self, network: &IpAddr, decide: F) -> Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
-    {
-        let at = usize::try_from(self.hasher.hash_one(network) % SHARDS as u64).unwrap_or(0);
-        let Some(shard) = self.shards.get(at) else { return decide(None).map(|(decision, _)| decision) };
-        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        let (decision, full_at) = decide(shard.get(network).copied())?;
-        if shard.len() >= MAX_IN_SHARD && !shard.contains_key(network) {
-            make_room(&mut shard);
-        }
-        shard.insert(*network, full_at);
-        Ok(decision)
-    }
-}
-
-/// Forgets the half of the networks that is closest to a full bucket. They lose the least, and a network that
-/// has exceeded the rate is remembered. No client is refused because others fill the memory.
-fn make_room(shard: &mut HashMap<IpAddr, Nanos>) {
-    let mut times: Vec<Nanos> = shard.values().copied().collect();
-    let middle = times.len() / 2;
-    let (_, median, _) = times.select_nth_unstable(middle);
-    let median = *median;
-    shard.retain(|_, full_at| *full_at > median);
-}
-
-impl fmt::Debug for Buckets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Buckets").finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroU32;
@@ -105,6 +53,7 @@ mod tests {
     use http::header::RETRY_AFTER;
 
     use super::*;
+    use crate::limit::buckets::MAX;
 
     fn limiter(events: u32, per: Duration, clock: &FakeRelativeClock) -> AddressLimiter<FakeRelativeClock> {
         let events = NonZeroU32::new(events).unwrap();
@@ -144,8 +93,7 @@ mod tests {
         }
         assert_eq!(admitted(&limiter, "198.51.100.1", 1), 0, "who has exceeded the rate is remembered");
         assert_eq!(admitted(&limiter, "198.51.100.2", 9), 2);
-        let kept: usize =
-            limiter.limiter.into_state_store().shards.iter().map(|s| s.lock().unwrap().len()).sum();
-        assert!(kept <= SHARDS * MAX_IN_SHARD, "{kept}");
+        let kept = limiter.limiter.into_state_store().count();
+        assert!(kept <= MAX, "{kept}");
     }
 }

@@ -2,9 +2,7 @@
 //!
 //! A request whose client, route and upstream have no limit pays nothing.
 
-use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -110,9 +108,6 @@ pub(super) fn too_many(owner: Owner, rate: Rate, wait: Duration) -> Response<Ful
     }
     response
 }
-
-/// The limiters of the clients that have a rate.
-pub(crate) type ClientLimits = HashMap<Box<str>, Arc<Limiter>>;
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::by_address::AddressLimiter;
+use super::by_registered::RegisteredLimiter;
 use super::concurrency::{ConcurrencyLimit, InFlightGauge, QueueBounds};
 use super::rate::{Limiter, Owner};
 use crate::config::Rate;
@@ -13,6 +14,8 @@ use crate::config::Rate;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum LimitKey {
     Client(String),
+    /// The clients that registered themselves under a template.
+    Template(String),
     /// The route's host, pattern and methods.
     Route(String),
     Upstream(String),
@@ -25,6 +28,7 @@ pub(crate) enum LimitKey {
 pub(crate) struct LimitState {
     limiters: HashMap<LimitKey, Arc<Limiter>>,
     by_address: HashMap<LimitKey, Arc<AddressLimiter>>,
+    by_registered: HashMap<LimitKey, Arc<RegisteredLimiter>>,
     gauges: HashMap<LimitKey, Arc<InFlightGauge>>,
 }
 
@@ -52,6 +56,20 @@ impl LimitState {
         let kept = before.filter(|limiter| limiter.rate == rate).cloned();
         let limiter = kept.unwrap_or_else(|| Arc::new(AddressLimiter::new(rate)));
         self.by_address.insert(key.clone(), Arc::clone(&limiter));
+        limiter
+    }
+
+    /// Returns the limiter by registered client for `key`: the previous one if its rate is unchanged.
+    pub(crate) fn by_registered(
+        &mut self,
+        before: Option<&Self>,
+        key: &LimitKey,
+        rate: Rate,
+    ) -> Arc<RegisteredLimiter> {
+        let before = before.and_then(|before| before.by_registered.get(key));
+        let kept = before.filter(|limiter| limiter.rate == rate).cloned();
+        let limiter = kept.unwrap_or_else(|| Arc::new(RegisteredLimiter::new(rate)));
+        self.by_registered.insert(key.clone(), Arc::clone(&limiter));
         limiter
     }
 

@@ -1,5 +1,6 @@
 //! The rules that a configuration sets for requests. A reload replaces them as a whole.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +13,11 @@ use super::endpoint_cors::EndpointCors;
 use super::meters::Meters;
 use super::route::Routes;
 use crate::config::AddressRange;
-use crate::gate::behind_proxies;
+use crate::gate::{Gate, behind_proxies};
 use crate::headers::{Class, RequestView};
 use crate::limit::by_address::AddressLimiter;
-use crate::limit::rate::ClientLimits;
+use crate::limit::by_registered::RegisteredLimiter;
+use crate::limit::rate::Limiter;
 use crate::limit::state::LimitState;
 use crate::shadow::Learned;
 use crate::upstream::group::Upstream;
@@ -51,6 +53,15 @@ pub(crate) struct Rules {
     pub(crate) shadow_routes: usize,
 }
 
+/// The rate limits of clients.
+#[derive(Debug, Default)]
+pub(crate) struct ClientLimits {
+    /// The limits of the clients of the configuration, by id.
+    pub(crate) own: HashMap<Box<str>, Arc<Limiter>>,
+    /// The limits of registered clients, by the name of their template.
+    pub(crate) registered: HashMap<Box<str>, Arc<RegisteredLimiter>>,
+}
+
 impl Rules {
     /// Returns whether the forwarding fields of a request from `peer` are trusted.
     pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
@@ -76,9 +87,26 @@ impl Rules {
     ///
     /// # Errors
     /// Returns the response to send (429) if the rate is exceeded.
-    pub(crate) fn check_client(&self, client: Option<&str>) -> Result<(), Response<Full<Bytes>>> {
-        let Some(clients) = &self.clients else { return Ok(()) };
-        let limiter = client.and_then(|id| clients.get(id));
-        limiter.map_or(Ok(()), |limiter| limiter.check())
+    pub(crate) fn check_client(
+        &self,
+        gate: &Gate,
+        client: Option<&str>,
+    ) -> Result<(), Response<Full<Bytes>>> {
+        let (Some(limits), Some(id)) = (&self.clients, client) else { return Ok(()) };
+        limits.check(gate, id)
+    }
+}
+
+impl ClientLimits {
+    fn check(&self, gate: &Gate, id: &str) -> Result<(), Response<Full<Bytes>>> {
+        if let Some(limiter) = self.own.get(id) {
+            return limiter.check();
+        }
+        if self.registered.is_empty() {
+            return Ok(());
+        }
+        let template = gate.template_of(id);
+        let limiter = template.and_then(|template| self.registered.get(&*template));
+        limiter.map_or(Ok(()), |limiter| limiter.check(id))
     }
 }

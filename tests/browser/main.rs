@@ -9,6 +9,7 @@ mod console;
 mod keys;
 mod operators;
 mod pages;
+mod registration;
 mod shadow;
 #[allow(
     dead_code,
@@ -42,5 +43,6 @@ macro_rules! with_and_without_javascript {
 with_and_without_javascript! {
     the_tutorial = crate::tutorial::from_new_client_to_commit;
     a_change = crate::changes::draft_commit_confirm_roll_back;
+    a_registration = crate::registration::from_a_token_to_the_end_of_a_client;
     every_key = crate::keys::of_routes_and_upstreams_can_be_changed;
 }

@@ -7,17 +7,17 @@ use std::process::Command;
 use serde_json::Value as Json;
 
 use crate::browser::{Browser, Javascript};
-use crate::console::Console;
 
 /// The version of axe-core. It is fetched from npm and is not part of the repository.
 const AXE: &str = "axe-core@4.14.1";
 
 /// The pages of a user who may do everything.
-const PAGES: [(&str, &str); 21] = [
+const PAGES: [(&str, &str); 22] = [
     ("overview", "/"),
     ("clients", "/clients"),
     ("new-client", "/clients/new"),
     ("client", "/clients/show/server"),
+    ("registration", "/clients/registration"),
     ("scopes", "/scopes"),
     ("routes", "/routes"),
     ("route", "/routes/show?route=%2Fhello_world"),
@@ -39,7 +39,7 @@ const PAGES: [(&str, &str); 21] = [
 
 #[tokio::test]
 async fn every_page_is_accessible_and_fits_its_window() {
-    let console = Console::start();
+    let console = crate::registration::console();
     let browser = console.signed_in("alice", Javascript::On).await;
     let mut look = Look::new();
     prepare(&browser, &mut look).await;

@@ -2,7 +2,7 @@
 
 use crate::support::frames::{END_HEADERS, Frames, HEADERS, Outcome, RST_STREAM, block, frame};
 use crate::support::grpc::{Caller, Echo};
-use crate::support::{Config, Fixture, Gateway, REVOKE, credentials, post_form, tls};
+use crate::support::{Config, Fixture, Gateway, REVOKE, credentials, jwks, post_form, tls};
 use bytes::Bytes;
 use hyper_util::rt::TokioIo;
 use std::net::SocketAddr;
@@ -98,6 +98,43 @@ async fn unary_calls_carry_metadata_in_both_directions() {
         for gone in ["authorization", "host", "connection", "transfer-encoding"] {
             assert!(!head.headers.contains_key(gone), "{gone}: {head:?}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_call_carries_a_jwt_in_place_of_the_token() {
+    let (echo, address) = Echo::start().await;
+    let fixture = tokio::task::spawn_blocking(move || {
+        Fixture::start(|config| {
+            config
+                .listen("{ url = \"http://127.0.0.1:0\", h2c = true }")
+                .table(&format!(
+                    "[upstreams.echo]\nservers = [\"http://{address}\"]\nprotocol = \"http2\"\njwt_audience = \
+                     \"https://echo.internal\""
+                ))
+                .route("prefix = \"/test.Echo\"\nscopes = [\"read\"]\nupstream = \"echo\"\nforward_token = \"jwt\"")
+        })
+    });
+    let fixture = fixture.await.expect("a gateway");
+    let channel = plain(fixture.gateway.h2c()).await;
+    let token = fixture.token("administrator", "read");
+    let mut caller = Caller::new(channel.clone(), Some(&format!("Bearer {token}")));
+    caller.unary("/test.Echo/Unary", "hello").await.expect("an answer");
+    let mut messages = caller.down("again").await.expect("a stream");
+    assert_eq!(messages.message().await.expect("a message").expect("a message"), "again");
+    let refused = Caller::new(channel, Some("Bearer tg_x")).unary("/test.Echo/Unary", "hello").await;
+    assert_eq!(refused.expect_err("a status").code(), Code::Unauthenticated);
+    let reached = echo.reached();
+    assert_eq!(reached.len(), 2, "a refused call does not reach the server");
+    let keys = jwks::fetch(fixture.address());
+    for head in reached {
+        let values: Vec<_> = head.headers.get_all("authorization").iter().collect();
+        assert_eq!(values.len(), 1, "{head:?}");
+        let jwt = values[0].to_str().expect("ASCII").strip_prefix("Bearer ").expect("a bearer");
+        let claims = jwks::verify(jwt, &keys).expect("the key is published").claims;
+        assert_eq!((&claims["sub"], &claims["scope"]), (&"administrator".into(), &"read".into()));
+        assert_eq!(claims["aud"], "https://echo.internal");
+        assert!(!format!("{head:?}").contains(&token), "{head:?}");
     }
 }
 

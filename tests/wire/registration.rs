@@ -1,12 +1,13 @@
 //! Dynamic client registration (RFC 7591, RFC 7592) against the real program, with raw requests.
 
 use crate::support::jose::SigningKey;
+use crate::support::program::run_upgrade;
 use crate::support::{
     Config, Fixture, Gateway, TOKEN, TestResponse, Upstream, basic, get, post_form, run, token_of,
 };
 use serde_json::{Value, json};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const REGISTER: &str = "/oauth/v2/register";
 /// The challenge for a token that is refused.
@@ -156,6 +157,78 @@ fn operators_disable_and_remove_registered_clients_by_the_command_line() {
     assert_eq!(output.code, Some(0), "{output:?}");
     fixture.gateway.wait_until_written("reloaded", before);
     register(&fixture, &token, &json!({})).status(401).has("www-authenticate", BEARER);
+}
+
+#[test]
+fn a_client_of_the_process_before_an_upgrade_is_one_of_the_process_after_it() {
+    let state = tempfile::tempdir().expect("a folder");
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&config(&upstream, state.path()));
+    let fixture = Fixture { gateway, upstream };
+    let token = initial_token(&fixture.gateway, "ci", &["--max-uses", "3"]);
+    let clients = [(); 2].map(|()| register(&fixture, &token, &json!({})).status(201).json());
+    let access = token_of(&by_basic(&fixture, &clients[0]));
+    // A connection keeps the process before the upgrade alive.
+    let mut earlier = fixture.connect();
+    earlier.request(get("/hello", &[&format!("Authorization: Bearer {access}")])).status(200);
+    let (_, _guard) = run_upgrade(fixture.gateway.dir());
+    assert_eq!(status(&fixture, &access), 200);
+    for client in &clients {
+        by_basic(&fixture, client).status(200);
+    }
+
+    // A client that the new process has removed is refused by both.
+    let uri = text(&clients[0], "registration_client_uri");
+    let path = uri.strip_prefix("https://issuer.example.test").expect("its path");
+    let manage = text(&clients[0], "registration_access_token");
+    fixture.raw(request("GET", path, &manage, "")).status(200);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let deleted = || fixture.raw(request("DELETE", path, &manage, "")).code();
+    let code = std::iter::repeat_with(deleted).find(|code| *code != 503 || Instant::now() > deadline);
+    assert_eq!(code, Some(204));
+    by_basic(&fixture, &clients[0]).oauth_error(401, "invalid_client");
+    assert_eq!(status(&fixture, &access), 401);
+    earlier.send(get("/hello", &[&format!("Authorization: Bearer {access}")]));
+    if let Ok(answer) = earlier.try_read(false) {
+        answer.status(401);
+    }
+    // The uses of the token are counted by both.
+    let registered = || register(&fixture, &token, &json!({})).code();
+    let code = std::iter::repeat_with(registered).find(|code| *code != 503 || Instant::now() > deadline);
+    assert_eq!(code, Some(201));
+    register(&fixture, &token, &json!({})).status(401);
+}
+
+#[test]
+fn a_template_limits_the_rate_of_each_of_its_clients() {
+    let state = tempfile::tempdir().expect("a folder");
+    let upstream = Upstream::start();
+    let limited = format!("{TABLE}rate_limit = \"2/h\"\n");
+    let config = Config::standard(upstream.address())
+        .server(&format!("state_dir = {:?}", state.path()))
+        .table(&limited);
+    let gateway = Gateway::start(&config);
+    let fixture = Fixture { gateway, upstream };
+    let token = initial_token(&fixture.gateway, "ci", &[]);
+    let [one, other] = [(); 2].map(|()| register(&fixture, &token, &json!({})).status(201).json());
+    let bearer = |client| token_of(&by_basic(&fixture, client));
+    // All tokens of a client share its limit.
+    let codes = [(); 3].map(|()| status(&fixture, &bearer(&one)));
+    assert_eq!(codes, [200, 200, 429]);
+    let refused = fixture.raw(get("/hello", &[&format!("Authorization: Bearer {}", bearer(&one))]));
+    refused.status(429).has("ratelimit-policy", "\"client\";q=2;w=3600");
+    assert_eq!(status(&fixture, &bearer(&other)), 200, "another client of the template");
+    let server = fixture.token("server", "read");
+    assert!((0..4).all(|_| status(&fixture, &server) == 200), "a client of the file has its own limit");
+    // A reload with the same limit forgets nothing.
+    let before = fixture.gateway.times_written("reloaded");
+    fixture.gateway.rewrite(|text| format!("{text}# the same\n"));
+    fixture.gateway.signal("HUP");
+    fixture.gateway.wait_until_written("reloaded", before);
+    assert_eq!(status(&fixture, &bearer(&one)), 429);
+    let id = text(&one, "client_id");
+    let explained = run(fixture.gateway.dir(), &["explain", "GET", "/hello", "--client", &id]);
+    assert!(explained.stdout.contains("2/h"), "{explained:?}");
 }
 
 #[test]

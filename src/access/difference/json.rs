@@ -45,6 +45,12 @@ impl Change {
             Self::CredentialRemoved { client, credential } => {
                 ("credential_removed", json!({ "client": client, "credential": credential }))
             }
+            Self::Registration(change) => {
+                let (subject, name) = change.subject.parts();
+                let (before, after) = (&change.before, &change.after);
+                let object = json!({ "subject": subject, "name": name, "before": before, "after": after });
+                ("registration_changed", object)
+            }
         };
         object["change"] = json!(kind);
         object["widens"] = json!(self.widens());

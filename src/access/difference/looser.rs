@@ -44,7 +44,7 @@ pub(super) fn client(old: &Client, new: &Client) -> bool {
     new.token_lifetime > old.token_lifetime || rate(old.rate_limit, new.rate_limit)
 }
 
-fn rate(old: Option<Rate>, new: Option<Rate>) -> bool {
+pub(super) fn rate(old: Option<Rate>, new: Option<Rate>) -> bool {
     match (old, new) {
         (None, _) => false,
         (Some(_), None) => true,

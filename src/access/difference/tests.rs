@@ -242,3 +242,85 @@ fn limits_of_the_gateway_are_compared() {
     }
     assert_eq!(changed("").len(), 0);
 }
+
+const REGISTRATION: &str = "[token_service.registration]
+max_clients = 100
+disabled_clients = [\"reg_A\"]
+[token_service.registration.templates.partner]
+scopes = [\"read\"]
+rate_limit = \"10/s\"
+[token_service.registration.tokens.ci]
+digest = \"sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"
+template = \"partner\"
+max_uses = 2
+[token_service.registration.tokens.old]
+digest = \"sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE\"
+template = \"partner\"
+expires = 1970-01-01T00:00:01Z
+";
+
+/// Returns what changes in the registration, each with whether it widens access.
+fn registration(replacements: &[(&str, &str)]) -> Vec<(bool, String)> {
+    let before = format!("{BEFORE}{REGISTRATION}");
+    let after = replacements.iter().fold(before.clone(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1)
+    });
+    let now = UNIX_EPOCH + Duration::from_secs(10);
+    let changes = difference(&config(&before), &config(&after), now);
+    changes.iter().map(|change| (change.widens(), change.to_string())).collect()
+}
+
+#[test]
+fn what_clients_may_register_and_who_may_register_them() {
+    assert_eq!(registration(&[]), []);
+    let one = |from: &str, to: &str| {
+        let changes = registration(&[(from, to)]);
+        assert_eq!(changes.len(), 1, "{changes:?}");
+        changes[0].clone()
+    };
+    let template = "the registration template \"partner\" has other terms: ";
+    let (partner, token) = ("scopes = [\"read\"]\nrate_limit", "max_uses = 2");
+    assert_eq!(
+        one(partner, "scopes = [\"read\", \"write\"]\nrate_limit"),
+        (true, format!("{template}scopes read write instead of scopes read"))
+    );
+    assert_eq!(
+        one(partner, "scopes = []\nrate_limit"),
+        (false, format!("{template}no scopes instead of scopes read"))
+    );
+    assert_eq!(one("\"10/s\"", "\"5/s\""), (false, format!("{template}5/s instead of 10/s")));
+    assert_eq!(one("rate_limit = \"10/s\"\n", ""), (true, format!("{template}none instead of 10/s")));
+    assert!(
+        one("max_clients = 100", "max_clients = 101").0 && !one("max_clients = 100", "max_clients = 99").0
+    );
+    assert!(one(token, "max_uses = 3").0 && one(token, "").0 && !one(token, "max_uses = 1").0);
+    assert!(!one(token, "max_uses = 2\nexpires = 1970-01-01T00:01:00Z").0);
+    let (widens, replaced) = one("AAAAAAA\"\ntemplate", "AAAAAAE\"\ntemplate");
+    assert!(widens && replaced.starts_with("the initial access token \"ci\" is new: "), "{replaced}");
+    // A token that has expired already makes no difference.
+    assert_eq!(registration(&[("expires = 1970-01-01T00:00:01Z", "expires = 1970-01-01T00:00:02Z")]), []);
+    let client = "the registered client \"reg_A\" has other terms: ";
+    let enabled = (true, format!("{client}enabled instead of disabled"));
+    assert_eq!(one("disabled_clients = [\"reg_A\"]\n", ""), enabled);
+    let removed = (false, format!("{client}removed instead of disabled"));
+    assert_eq!(one("disabled_clients", "removed_clients"), removed);
+}
+
+#[test]
+fn a_registration_that_begins_or_ends_is_listed_with_its_templates_and_tokens() {
+    let (without, with) = (BEFORE.to_owned(), format!("{BEFORE}{REGISTRATION}"));
+    let now = UNIX_EPOCH + Duration::from_secs(10);
+    let begins = difference(&config(&without), &config(&with), now);
+    let widening: Vec<String> =
+        begins.iter().filter(|change| change.widens()).map(ToString::to_string).collect();
+    assert_eq!(begins.len(), 3, "{begins:?}");
+    assert!(widening.len() == 2 && widening[1].contains("token \"ci\" is new"), "{widening:?}");
+    let shown = begins[0].to_json();
+    assert_eq!(
+        [&shown["change"], &shown["subject"], &shown["name"]],
+        ["registration_changed", "template", "partner"]
+    );
+    let ends = difference(&config(&with), &config(&without), now);
+    assert!(ends.len() == 3 && ends.iter().all(|change| !change.widens()), "{ends:?}");
+}

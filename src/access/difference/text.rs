@@ -56,6 +56,7 @@ impl fmt::Display for Change {
             Self::CredentialRemoved { client, credential } => {
                 write!(f, "client \"{client}\" can no longer authenticate with its {credential}")
             }
+            Self::Registration(change) => write!(f, "{change}"),
         }
     }
 }

@@ -377,3 +377,21 @@ fn a_terminator_that_hides_the_addresses() {
     silent(&listen(plain, "trusted_proxies = [\"10.0.0.1\"]"));
     silent(&listen("\"http://127.0.0.1:8080\"", ""));
 }
+
+#[test]
+fn gateways_on_one_store_that_make_their_own_keys_for_jwts() {
+    let jwt = "forward_token = \"jwt\"\n";
+    let shared = "[store]\nkind = \"redis\"\nurl = \"redis://127.0.0.1\"\n";
+    let found = |text: &str| -> Vec<Option<u32>> {
+        let found = warnings(text).into_iter().filter(|warning| warning.lint == Lint::UnsharedKeys);
+        found.map(|warning| warning.position.map(|position| position.line)).collect()
+    };
+    assert_eq!(found(&with(&format!("{jwt}{shared}"))), [None]);
+    let table = "[token_service.jwt]\nlifetime = \"1m\"\n";
+    let line = u32::try_from(with(&format!("{jwt}{shared}")).lines().count() + 1).unwrap();
+    assert_eq!(found(&with(&format!("{jwt}{shared}{table}"))), [Some(line)], "the line of the table");
+    // Without JWTs, with one gateway, or with the same files there is nothing to share.
+    for text in [shared.to_owned(), jwt.to_owned(), format!("{jwt}{table}")] {
+        assert_eq!(found(&with(&text)), [], "{text}");
+    }
+}

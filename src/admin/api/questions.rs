@@ -107,7 +107,7 @@ pub(super) async fn explain(
     State(state): State<AdminState>,
     Body(question): Body<Question>,
 ) -> Result<Json<AnswerView>, Problem> {
-    let config = state.config();
+    let config = state.config_with_registered(question.client.as_deref().unwrap_or_default());
     let request = sample(&config, question)?;
     let explained = decide(&config, &request, |config| state.control().rules(config));
     let explanation = explained.map_err(|error| unprocessable(error.to_string()))?;

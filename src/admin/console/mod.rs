@@ -20,8 +20,8 @@ use axum::routing::{get, post};
 use axum::{Extension, Router, middleware};
 
 use self::pages::{
-    audit, changes, client, clients, explain, history, new_client, overview, route_form, routes, scopes,
-    secret, setup, shadow, sign_in, upstream_form, upstreams, users, versions,
+    audit, changes, client, clients, explain, history, new_client, overview, registered, registration,
+    route_form, routes, scopes, secret, setup, shadow, sign_in, upstream_form, upstreams, users, versions,
 };
 use super::problem::Problem;
 use super::state::AdminState;
@@ -43,6 +43,13 @@ pub(super) fn router(admin: &AdminState) -> Router<AdminState> {
         .route("/clients/show/{id}/drop-secret", post(client::drop_secret))
         .route("/clients/show/{id}/revoke-tokens", post(client::revoke_tokens))
         .route("/clients/show/{id}/remove", post(client::remove))
+        .route("/clients/registration", get(registration::show))
+        .route("/clients/registration/token", get(registration::token))
+        .route("/clients/registration/tokens", post(registration::add))
+        .route("/clients/registration/tokens/remove", post(registration::remove))
+        .route("/clients/registered/{id}", get(registered::show))
+        .route("/clients/registered/{id}/state", post(registered::set_state))
+        .route("/clients/registered/{id}/revoke-tokens", post(registered::revoke_tokens))
         .route("/scopes", get(scopes::show).post(scopes::add))
         .route("/scopes/describe", post(scopes::describe))
         .route("/scopes/remove", post(scopes::remove))

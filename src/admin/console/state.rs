@@ -33,6 +33,7 @@ pub(super) struct Console {
 pub(super) enum Message {
     Notice(Notice),
     Secret(NewSecret),
+    InitialToken(NewInitialToken),
 }
 
 /// A new secret that is shown once.
@@ -47,6 +48,12 @@ impl fmt::Debug for NewSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewSecret").field("client", &self.client).finish_non_exhaustive()
     }
+}
+
+/// A new initial access token that is shown once.
+pub(super) struct NewInitialToken {
+    pub(super) name: String,
+    pub(super) token: Secret,
 }
 
 impl Console {
@@ -98,13 +105,33 @@ impl Console {
 
     /// Removes and returns the last new secret of a session, because it is shown only once.
     pub(super) fn secret(&self, session: &str) -> Option<NewSecret> {
+        self.take(session, |message| match message {
+            Message::Secret(secret) => Ok(secret),
+            other => Err(other),
+        })
+    }
+
+    /// Removes and returns the last new initial access token of a session, because it is shown only once.
+    pub(super) fn initial_token(&self, session: &str) -> Option<NewInitialToken> {
+        self.take(session, |message| match message {
+            Message::InitialToken(token) => Ok(token),
+            other => Err(other),
+        })
+    }
+
+    /// Removes the last message of a session that `wanted` accepts. `wanted` returns other messages unchanged.
+    fn take<T>(&self, session: &str, wanted: impl Fn(Message) -> Result<T, Message>) -> Option<T> {
         let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_secret =
-            |entry: &(String, Message)| entry.0 == session && matches!(entry.1, Message::Secret(_));
-        let at = messages.iter().rposition(is_secret)?;
-        match messages.remove(at)? {
-            (_, Message::Secret(secret)) => Some(secret),
-            (_, Message::Notice(_)) => None,
+        for at in (0..messages.len()).rev() {
+            if messages.get(at).is_none_or(|(of, _)| of != session) {
+                continue;
+            }
+            let (of, message) = messages.remove(at)?;
+            match wanted(message) {
+                Ok(taken) => return Some(taken),
+                Err(other) => messages.insert(at, (of, other)),
+            }
         }
+        None
     }
 }

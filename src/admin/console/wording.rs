@@ -46,6 +46,11 @@ pub(super) fn left(span: Duration) -> String {
     }
 }
 
+/// Returns the moment that is this many seconds after the beginning of 1970.
+pub(super) fn since_1970(seconds: u64) -> SystemTime {
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(UNIX_EPOCH)
+}
+
 /// Returns the seconds of a moment since 1970.
 pub(super) fn unix(moment: SystemTime) -> u64 {
     moment.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()

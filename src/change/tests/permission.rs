@@ -1,9 +1,19 @@
 //! What only an owner may commit: a table.
 
-use super::desk::TEXT;
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+
+use super::desk::{TEXT, actor, add_scope, operation};
 use super::*;
+use crate::change::actor::Role;
+use crate::change::control::ChangeControl;
+use crate::change::environment::read_edited;
+use crate::change::error::ChangeError;
+use crate::change::live::Live;
 use crate::change::permission::{OwnerOnly, owner_only};
 use crate::change::texts::Texts;
+use crate::config::{Config, ConfigErrors};
 
 fn texts(text: &str) -> Texts {
     Texts::new(vec![("gateway.toml".into(), expand(text))])
@@ -138,4 +148,90 @@ fn an_included_file_is_no_way_around() {
     ]);
     assert_eq!(owner_only(&before, &with("[server]\nthreads = 1\n")).unwrap(), []);
     assert!(owner_only(&with(""), &with("[server\n")).is_err());
+}
+
+#[test]
+fn only_owners_send_jwts_for_an_audience_in_use_to_another_server() {
+    let jwt = TEXT.replacen("path = \"/orders\"", "path = \"/orders\"\nforward_token = \"jwt\"", 1);
+    let named = jwt.replacen(SHOP, &format!("{SHOP}jwt_audience = \"https://shop.internal\"\n"), 1);
+    let evil = |audience: &str| {
+        format!(
+            "[upstreams.evil]\nservers = [\"http://10.6.6.6\"]\njwt_audience = \"{audience}\"\n[[routes]]\npath = \
+             \"/x\"\nscopes = [\"read\"]\nupstream = \"evil\"\nforward_token = \"jwt\"\n"
+        )
+    };
+    let refused = |before: &str, after: &str, key: &str, audience: &str| {
+        let expected = OwnerOnly::Audience { key: key.to_owned(), audience: audience.to_owned() };
+        assert_eq!(found(before, after), [expected], "{after}");
+    };
+    let elsewhere = "servers = [\"http://10.6.6.6\"]\n";
+    refused(&jwt, &jwt.replacen(SHOP, elsewhere, 1), "upstreams.shop", "shop");
+    refused(&jwt, &format!("{jwt}{}", evil("shop")), "upstreams.evil", "shop");
+    refused(
+        &named,
+        &format!("{named}{}", evil("https://shop.internal")),
+        "upstreams.evil",
+        "https://shop.internal",
+    );
+    // An audience that is configured is in use, also before the first route sends JWTs for it.
+    let idle = named.replacen("forward_token = \"jwt\"\n", "", 1);
+    refused(
+        &idle,
+        &format!("{idle}{}", evil("https://shop.internal")),
+        "upstreams.evil",
+        "https://shop.internal",
+    );
+    // JWTs for an audience of its own tell the new server nothing that opens another one.
+    for (before, after) in [
+        (TEXT, jwt.clone()),
+        (&idle, named.clone()),
+        (&named, format!("{named}{}", evil("https://evil.internal"))),
+        (&named, TEXT.to_owned()),
+    ] {
+        assert_eq!(found(before, &after), [], "{after}");
+    }
+}
+
+/// A gateway that notes what it compiles.
+struct Noting(Arc<Mutex<Vec<String>>>);
+
+impl Live for Noting {
+    fn check(&self, texts: &Texts) -> Result<Config, ConfigErrors> {
+        self.0.lock().unwrap().push(texts.main().to_owned());
+        read_edited(texts.main_path(), texts.files())
+    }
+
+    fn apply(
+        &self,
+        _: &Texts,
+        replace: &mut dyn FnMut() -> Result<(), ChangeError>,
+    ) -> Result<Option<u64>, ChangeError> {
+        replace().map(|()| None)
+    }
+}
+
+#[test]
+fn nothing_that_an_editor_does_compiles_a_draft_that_only_owners_may_commit() {
+    let (fixture, compiled) = (Fixture::new(TEXT), Arc::new(Mutex::new(Vec::new())));
+    let live = Box::new(Noting(Arc::clone(&compiled)));
+    let control = ChangeControl::open(&fixture.path, &fixture.dir.path().join("state"), live).unwrap();
+    control.settle(SystemTime::now()).unwrap();
+    let set = |credentials: serde_json::Value| {
+        operation(json!({ "op": "upstream_set", "name": "shop", "settings": { "credentials": credentials } }))
+    };
+    let (file, none) = (json!({ "header": "X", "value": "file:/etc/shadow" }), json!(null));
+    let editor = actor("eve", Role::Editor);
+    let draft = control.begin(&editor, "", vec![set(file)]).unwrap();
+    // The second form takes back what only owners may commit, so its own result may be compiled.
+    for more in [vec![add_scope("more")], vec![set(none)]] {
+        control.errors_of(&editor, Some(&draft), more).unwrap();
+    }
+    assert!(control.preview(&editor, &draft).unwrap().config.is_none());
+    let read = |compiled: &Mutex<Vec<String>>| {
+        compiled.lock().unwrap().iter().any(|text| text.contains("/etc/shadow"))
+    };
+    assert!(!compiled.lock().unwrap().is_empty() && !read(&compiled));
+    let owner = actor("olga", Role::Owner);
+    control.preview(&owner, &draft).unwrap();
+    assert!(read(&compiled), "an owner sees the effect");
 }

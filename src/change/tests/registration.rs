@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::change::actor::Role;
 use crate::change::operation::Operation;
+use crate::change::submission::Submitted;
 use crate::change::texts::Texts;
 
 const FILE: &str = "[scopes]
@@ -60,4 +62,22 @@ fn a_registered_client_is_disabled_enabled_and_removed() {
     assert!(!set(&disabled, "enabled").contains(ID));
     let removed = set(&disabled, "removed");
     assert!(removed.contains(&listed("removed_clients")) && !removed.contains(&listed("disabled_clients")));
+}
+
+#[test]
+fn an_initial_access_token_is_generated_unless_its_digest_is_given_and_only_for_owners() {
+    let read = |token: Value, role| {
+        let operation = json!({ "op": "registration_token_add", "token": token });
+        Submitted::read(operation, role, std::time::SystemTime::UNIX_EPOCH)
+    };
+    let named = json!({ "name": "ci", "template": "partner" });
+    let made = read(named.clone(), Role::Owner).unwrap();
+    let secret = made.secret.unwrap();
+    assert!(secret.expose().starts_with("tgi_"));
+    let kept = serde_json::to_string(&made.operation).unwrap();
+    assert!(kept.contains("sha256:") && !kept.contains(secret.expose()), "{kept}");
+    assert_ne!(read(named.clone(), Role::Owner).unwrap().secret.unwrap().expose(), secret.expose());
+    let given = json!({ "name": "ci", "template": "partner", "digest": DIGEST });
+    assert!(read(given, Role::Owner).unwrap().secret.is_none());
+    assert!(read(named, Role::Editor).is_err());
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::change::environment::read_config;
 use crate::cli::failure::Failure;
 use crate::cli::output;
-use crate::config::{Config, Registration, StoreKind};
+use crate::config::Registration;
 use crate::gate::Registered;
 use crate::gateway::registered;
 use crate::utc;
@@ -17,7 +17,8 @@ pub(super) fn list(path: &Path, json: bool) -> Result<(), Failure> {
     let Some(registration) = &config.token_service.registration else {
         return Err(Failure::config("clients cannot register: there is no [token_service.registration]"));
     };
-    let clients = clients(&config)?;
+    let clients = registered::stored(&config)
+        .map_err(|error| Failure::other(format!("the registered clients are unknown: {error}")))?;
     if json {
         let clients: Vec<Value> = clients.iter().map(|client| to_json(client, registration)).collect();
         return output::print(&output::json(&Value::Array(clients)));
@@ -41,16 +42,6 @@ pub(super) fn list(path: &Path, json: bool) -> Result<(), Failure> {
         ]
     }));
     output::print(&output::columns(&rows))
-}
-
-fn clients(config: &Config) -> Result<Vec<Registered>, Failure> {
-    match config.store {
-        StoreKind::Memory => Err(Failure::other(
-            "registered clients are in the memory of the gateway alone ([store] kind = \"memory\")",
-        )),
-        _ => registered::in_folder(&config.server.state_dir)
-            .map_err(|error| Failure::other(format!("the registered clients are unknown: {error}"))),
-    }
 }
 
 fn to_json(client: &Registered, registration: &Registration) -> Value {

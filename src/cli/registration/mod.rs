@@ -19,7 +19,7 @@ pub(super) enum Command {
         /// The token's name.
         name: String,
     },
-    /// List the clients that have registered themselves, from the journal.
+    /// List the clients that have registered themselves, from the journal or the shared store.
     List {
         /// Print JSON, for scripts.
         #[arg(long)]

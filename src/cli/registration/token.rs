@@ -5,14 +5,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
+use crate::change::new_secret;
 use crate::change::operation::Operation;
 use crate::change::registration::NewToken;
+use crate::change::validity::validity;
 use crate::cli::client::save;
 use crate::cli::failure::Failure;
 use crate::cli::output;
-use crate::cli::validity::validity;
 use crate::config::Config;
-use crate::oauth::registration::{RegistrationToken, TokenKind};
 use crate::utc;
 
 #[derive(clap::Args)]
@@ -34,10 +34,7 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn add(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
-    let mut random = [0; 32];
-    getrandom::fill(&mut random)
-        .map_err(|error| Failure::other(format!("the system gives no random bytes: {error}")))?;
-    let (token, digest) = RegistrationToken::from_random(TokenKind::Initial, &random);
+    let (token, digest) = new_secret::initial_token().map_err(|error| Failure::other(error.to_string()))?;
     let expires = arguments.expires_in.and_then(|time| SystemTime::now().checked_add(time));
     let new = NewToken {
         name: arguments.name.clone(),

@@ -21,9 +21,9 @@ use crate::config::{
 };
 
 const METHODS: [(&str, RegistrationMethod); 3] = [
-    ("client_secret_basic", RegistrationMethod::SecretBasic),
-    ("client_secret_post", RegistrationMethod::SecretPost),
-    ("private_key_jwt", RegistrationMethod::PrivateKeyJwt),
+    (RegistrationMethod::SecretBasic.as_str(), RegistrationMethod::SecretBasic),
+    (RegistrationMethod::SecretPost.as_str(), RegistrationMethod::SecretPost),
+    (RegistrationMethod::PrivateKeyJwt.as_str(), RegistrationMethod::PrivateKeyJwt),
 ];
 
 /// Reads the table. `endpoint` reads the path of the endpoint, and checks that no other endpoint has it.
@@ -93,6 +93,7 @@ fn template(name: &str, value: &Value<'_>, names: &Names<'_>) -> Option<Registra
                 value.set_of("audiences", |item| audience(item).map(str::to_owned))
             }),
             dpop_bound_tokens: table.flag("dpop_bound_tokens"),
+            rate_limit: table.or("rate_limit", None, |value| value.rate().map(Some)),
             max_clients: table.positive(&MAX_CLIENTS_OF_TEMPLATE),
             unused_expiry: table.duration(&UNUSED_EXPIRY),
         }
@@ -157,9 +158,7 @@ fn ids(value: &Value<'_>) -> Option<Vec<String>> {
 }
 
 fn check_name(name: &str, value: &Value<'_>) {
-    let is_good = (1..=64).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
-    if !is_good {
+    if !Registration::is_name(name) {
         value.key_problem(
             ErrorKind::InvalidValue,
             "a name here is 1 to 64 letters, digits, dots, hyphens and underscores",

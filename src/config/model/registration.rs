@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::oauth::scope::Scopes;
+use crate::{config::units::Rate, oauth::scope::Scopes};
 
 /// How clients register themselves (RFC 7591).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct RegistrationTemplate {
     pub audiences: Vec<String>,
     /// Whether all tokens are bound to a key by DPoP (RFC 9449).
     pub dpop_bound_tokens: bool,
+    /// The API requests that each client may make, with all its tokens together. `None` is no limit.
+    pub rate_limit: Option<Rate>,
     /// The most clients that are registered at the same time.
     pub max_clients: NonZeroU32,
     /// How long a client may be unused before it is removed.
@@ -62,6 +64,26 @@ pub enum RegistrationMethod {
     SecretPost,
     /// `private_key_jwt`.
     PrivateKeyJwt,
+}
+
+impl Registration {
+    /// Returns whether a text can be the name of a template or of an initial access token: 1 to 64 letters,
+    /// digits, dots, hyphens and underscores.
+    pub(crate) fn is_name(text: &str) -> bool {
+        (1..=64).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+    }
+}
+
+impl RegistrationMethod {
+    /// Returns the name of the method in `token_endpoint_auth_methods`.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::SecretBasic => "client_secret_basic",
+            Self::SecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
+        }
+    }
 }
 
 /// An initial access token (RFC 7591 §1.2).

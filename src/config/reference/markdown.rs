@@ -92,7 +92,8 @@ fn keys(page: &mut String, table: &Table, above: &[&str]) {
     }
 }
 
-/// One key; the keys of an inline table follow it as `key.inner`.
+/// One key; the keys of an inline table follow it as `key.inner`, and those of a table by name as
+/// `key.NAME.inner`.
 fn entry(page: &mut String, table: &Table, key: &Key, level: usize, prefix: &str) {
     let name = format!("{prefix}{}", key.name);
     let _ = write!(page, "\n{} `{name}`\n\n{}\n\n", "#".repeat(level), wrap(key.about));
@@ -104,6 +105,7 @@ fn entry(page: &mut String, table: &Table, key: &Key, level: usize, prefix: &str
         }
         let prefix = match &key.kind {
             Kind::List { .. } => format!("{name}[]."),
+            Kind::Map { name: of, .. } => format!("{name}.{of}."),
             _ => format!("{name}."),
         };
         for key in &inner.keys {
@@ -152,6 +154,7 @@ fn tables(kind: &Kind) -> Vec<&Table> {
     match kind {
         Kind::Table(table) => vec![table],
         Kind::List { item, .. } => tables(item),
+        Kind::Map { value, .. } => tables(value),
         Kind::Either(kinds) => kinds.iter().flat_map(tables).collect(),
         _ => Vec::new(),
     }

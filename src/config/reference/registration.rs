@@ -118,6 +118,15 @@ fn template() -> Table {
             false,
             "Whether all tokens of the clients must be bound to a key by DPoP (RFC 9449).",
         ),
+        Key::new(
+            "rate_limit",
+            Kind::Rate,
+            "The API requests that each client of the template may make, with all its tokens together. More are answered \
+             with 429.",
+        )
+        .default_note("no limit")
+        .example(r#""100/s""#)
+        .wrong(r#""100/d""#),
         Key::number(&settings::MAX_CLIENTS_OF_TEMPLATE, "The most clients that are registered at the same time."),
         Key::duration(
             &settings::UNUSED_EXPIRY,

@@ -178,6 +178,7 @@ fn every_key_in_server_and_token_service_is_compiled() {
     assert_eq!((template.methods.len(), template.audiences.len()), (2, 1));
     assert_eq!((template.max_clients.get(), template.unused_expiry), (5, SECOND * 30 * 86_400));
     assert!(template.dpop_bound_tokens);
+    assert_eq!(template.rate_limit.map(|rate| rate.to_string()).as_deref(), Some("20/s"));
     let token = &registration.tokens[0];
     assert_eq!((token.name.as_str(), token.template.as_str(), token.digest), ("ci", "partner", [0; 32]));
     assert_eq!((token.max_uses.map(NonZeroU32::get), token.expires.is_some()), (Some(2), true));

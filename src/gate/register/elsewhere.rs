@@ -76,7 +76,7 @@ impl Gate {
     }
 
     /// Applies a row that another process has written.
-    fn adopt_registered(&self, key: &str, value: Option<&[u8]>) {
+    pub(super) fn adopt_registered(&self, key: &str, value: Option<&[u8]>) {
         if let Some(id) = self.inner.registry.apply(key, value) {
             drop(self.refresh_client(id, Changed::Elsewhere));
         }

@@ -83,7 +83,7 @@ impl Gate {
         let (access_token, access) = self.new_token()?;
         let client = Registered {
             id: self.new_id()?,
-            template: template.name.clone(),
+            template: template.name.to_string(),
             token: token.name.clone(),
             issued_at: self.inner.clock.unix_time().as_secs(),
             metadata,
@@ -119,12 +119,12 @@ impl Gate {
     /// `None` if the number is not limited.
     pub(crate) fn uses_left(&self, token: &InitialToken) -> Option<u64> {
         let max = token.max_uses?;
-        Some(max.saturating_sub(self.uses(token)))
+        Some(max.saturating_sub(self.uses(token.digest)))
     }
 
-    /// Returns how often an initial access token was used, as far as this gateway knows.
-    pub(crate) fn uses(&self, token: &InitialToken) -> u64 {
-        let key = uses_key(&token.digest.to_text());
+    /// Returns how often the initial access token with this digest was used, as far as this gateway knows.
+    pub(crate) fn uses(&self, token: RegistrationToken) -> u64 {
+        let key = uses_key(&token.to_text());
         let table = self.inner.registry.table(&*self.inner.store);
         table.known(&key).map_or(0, |value| number(&value))
     }

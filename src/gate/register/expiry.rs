@@ -68,6 +68,11 @@ impl Gate {
         self.inner.registry.all()
     }
 
+    /// Returns a registered client.
+    pub(crate) fn registered_client(&self, id: &str) -> Option<Arc<Registered>> {
+        self.inner.registry.get(id)
+    }
+
     /// Returns the number of registered clients.
     pub(crate) fn registered_count(&self) -> usize {
         self.inner.registry.len()
@@ -77,6 +82,11 @@ impl Gate {
     /// an operator has removed the client.
     pub(crate) fn registered_spec(&self, client: &Registered) -> Option<ClientSpec> {
         client.spec(self.settings().registration.as_ref()?)
+    }
+
+    /// Returns the name of the template of a registered client, or `None` for a client of the settings.
+    pub(crate) fn template_of(&self, id: &str) -> Option<Arc<str>> {
+        self.settings().clients.get(id)?.template.clone()
     }
 
     /// Returns when a registered client is removed if it stays unused, in Unix seconds.

@@ -163,13 +163,20 @@ impl Gate {
         // Another version of this program may have written the row, in another form. The comparison is
         // therefore with the stored bytes.
         let row = table.known(&key).filter(|_| is_current).ok_or(TokenError::InvalidRegistrationToken)?;
-        match table.replace(&key, row, after.to_bytes()).get().await {
+        let written = after.to_bytes();
+        match table.replace(&key, row, written.clone()).get().await {
             Ok(true) => {}
             Ok(false) => return Err(TokenError::InvalidRegistrationToken),
             Err(_) => return Err(UNAVAILABLE),
         }
         registry.keep(after);
         let ended = self.refresh_client(id, Changed::Here);
+        // Another process may have removed or changed the client since it was written. What this gate was told
+        // before the call of `keep` would otherwise be undone by it.
+        let known = table.known(&key);
+        if known.as_ref() != Some(&written) {
+            self.adopt_registered(&key, known.as_deref());
+        }
         drop(managing);
         ended.get().await.map(|_| ()).map_err(|_| UNAVAILABLE)
     }

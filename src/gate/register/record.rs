@@ -147,6 +147,7 @@ impl Registered {
         spec.audiences = audiences.cloned().collect();
         spec.dpop_bound_tokens = metadata.dpop_bound_tokens || template.dpop_bound_tokens;
         spec.last_use = Some(Arc::clone(&self.last_use));
+        spec.template = Some(Arc::clone(&template.name));
         Some(spec)
     }
 

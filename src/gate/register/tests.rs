@@ -14,7 +14,7 @@ use crate::gate::{ClientSpec, Endpoint, FormBody, Gate, GateSpec, InitialToken, 
 use crate::oauth::registration::{AuthMethod, RegistrationToken, Template, TokenKind};
 use crate::oauth::scope::{Requirement, Scopes};
 use crate::oauth::secret::Secret;
-use crate::store::{Journal, TokenStore};
+use crate::store::{Journal, TokenStore, client_key};
 
 const NOW: u64 = 1_800_000_000;
 const DAY: u64 = 86_400;
@@ -22,7 +22,7 @@ const ENDPOINT: &str = "/oauth/v2/register";
 
 fn template(name: &str) -> Template {
     Template {
-        name: name.to_owned(),
+        name: name.into(),
         scopes: Scopes::parse("read write").unwrap(),
         default_scopes: Scopes::parse("read").unwrap(),
         token_lifetime: Duration::from_secs(600),
@@ -324,4 +324,74 @@ async fn registered_clients_and_used_up_tokens_survive_a_restart() {
     let last = start();
     assert!(last.registered_clients().is_empty());
     assert!(!opens(&last, &access));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_update_beside_a_removal_never_brings_a_client_back() {
+    let (token, of_it) = initial("ci", None, None);
+    let mut bounds = registration(vec![of_it]);
+    bounds.max_per_minute = 100_000;
+    let (gate, _) = gate(bounds);
+    for round in 0..40 {
+        let body = json!({ "token_endpoint_auth_method": "client_secret_post", "scope": "read" });
+        let (status, client) = register(&gate, &token, body.clone()).await;
+        assert_eq!(status, 201, "{client}");
+        let (id, manage) = (text(&client, "client_id"), text(&client, "registration_access_token"));
+        let path = format!("{ENDPOINT}/{id}");
+        let mut update = body;
+        update["client_id"] = json!(id);
+        let put = {
+            let (gate, path, manage) = (gate.clone(), path.clone(), manage.clone());
+            tokio::spawn(async move { send(&gate, "PUT", &path, &manage, &update.to_string()).await })
+        };
+        let delete = {
+            let (gate, path, manage) = (gate.clone(), path.clone(), manage.clone());
+            tokio::spawn(async move { send(&gate, "DELETE", &path, &manage, "").await.0 })
+        };
+        let ((put, updated), deleted) = (put.await.unwrap(), delete.await.unwrap());
+        assert_eq!(deleted, 204, "round {round}");
+        assert!(put == 200 || put == 401, "round {round}: {put} {updated}");
+        assert!(gate.registered_clients().is_empty(), "round {round}: the client is there again");
+        for client in [&client, &updated] {
+            let (status, _) = self::token(&gate, &id, &text(client, "client_secret")).await;
+            assert_eq!(status, 401, "round {round}");
+            let manage = text(client, "registration_access_token");
+            let refused = send(&gate, "GET", &path, &manage, "").await.0;
+            assert_eq!(refused, 401, "round {round}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_neither_stops_the_gate_nor_hides_other_clients() {
+    let folder = tempfile::tempdir().unwrap();
+    let (token_text, of_it) = initial("ci", None, None);
+    let clock = Arc::new(ManualClock::new(Duration::from_secs(NOW)));
+    let start = || {
+        let store: Arc<dyn TokenStore> =
+            Arc::new(Journal::open(folder.path(), 1_000, clock.clone()).unwrap());
+        let spec = spec(registration(vec![of_it.clone()]));
+        let gate =
+            Gate::builder(spec).clock(clock.clone()).store(Arc::clone(&store)).hashing_threads(1).build();
+        (gate.unwrap(), store)
+    };
+    let (gate, store) = start();
+    clock.advance(Duration::from_secs(60));
+    let (_, client) = register(&gate, &token_text, post("read")).await;
+    let (id, secret) = (text(&client, "client_id"), text(&client, "client_secret"));
+    let rows = [&b"{\"version\":2}"[..], b"\xff\x00", b"", b"{}"].into_iter().enumerate();
+    let rows = rows.map(|(at, row)| (client_key(&format!("reg_{at:022}")), Some(row.to_vec())));
+    store.client_table().unwrap().write(rows.collect()).get().await.unwrap();
+    drop((gate, store));
+    let (gate, store) = start();
+    assert_eq!(gate.registered_clients().len(), 1);
+    assert_eq!(token(&gate, &id, &secret).await.0, 200);
+    for at in 0..4 {
+        assert_eq!(token(&gate, &format!("reg_{at:022}"), &secret).await.0, 401);
+    }
+    // The rows stay for the version of the program that can read them.
+    assert!(gate.expire_registered().await.is_empty());
+    let kept = store.client_table().unwrap().rows();
+    assert_eq!(kept.iter().filter(|(key, _)| key.starts_with("client/")).count(), 5);
+    assert_eq!(register(&gate, &token_text, post("read")).await.0, 201);
 }

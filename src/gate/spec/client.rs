@@ -51,6 +51,9 @@ pub struct ClientSpec {
     /// Where the last use of a client that has registered itself is noted, in Unix seconds.
     #[cfg(feature = "gateway")]
     pub(crate) last_use: Option<Arc<AtomicU64>>,
+    /// The name of the template of a client that has registered itself.
+    #[cfg(feature = "gateway")]
+    pub(crate) template: Option<Arc<str>>,
 }
 
 impl ClientSpec {
@@ -75,6 +78,8 @@ impl ClientSpec {
             token_generation: 0,
             #[cfg(feature = "gateway")]
             last_use: None,
+            #[cfg(feature = "gateway")]
+            template: None,
         }
     }
 

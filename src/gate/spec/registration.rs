@@ -37,6 +37,6 @@ pub(crate) struct InitialToken {
 impl RegistrationSpec {
     /// Returns the template with this name.
     pub(crate) fn template(&self, name: &str) -> Option<&Arc<Template>> {
-        self.templates.iter().find(|template| template.name == name)
+        self.templates.iter().find(|template| *template.name == *name)
     }
 }

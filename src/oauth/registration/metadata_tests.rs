@@ -8,7 +8,7 @@ use crate::oauth::token_error::TokenError;
 
 fn template() -> Template {
     Template {
-        name: "partner".to_owned(),
+        name: "partner".into(),
         scopes: Scopes::parse("read write").unwrap(),
         default_scopes: Scopes::none(),
         token_lifetime: Duration::from_secs(600),
@@ -104,6 +104,7 @@ fn what_goes_beyond_the_template_or_the_rfc_is_refused() {
         json!({ "jwks": { "keys": [{ "kty": "oct", "k": "AAAA" }] } }),
         json!({ "jwks": many(11) }),
         json!({ "jwks": many(40) }),
+        json!({ "jwks": { "keys": [public_key()], "padding": "x".repeat(4_096) } }),
         json!({ "jwks": [public_key()] }),
         json!({ "jwks": "keys" }),
         json!({ "grant_types": ["authorization_code"] }),

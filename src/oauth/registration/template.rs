@@ -1,5 +1,6 @@
 //! The bounds of what clients may register.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::oauth::scope::Scopes;
@@ -8,7 +9,7 @@ use crate::oauth::scope::Scopes;
 /// they leave out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Template {
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     /// The scopes that a client may have. A client that names none gets all of them.
     pub(crate) scopes: Scopes,
     /// The scopes of a token whose request names none.

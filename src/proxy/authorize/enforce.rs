@@ -64,7 +64,7 @@ pub(super) fn enforce<V: RequestView>(
     };
     observer.on_permit(identity.client());
     let refused = |reason| move |response| Refusal::new(response, reason);
-    rules.check_client(identity.client()).map_err(refused(Reason::ClientRate))?;
+    rules.check_client(gate, identity.client()).map_err(refused(Reason::ClientRate))?;
     if let Some(limiter) = &route.rate_limit {
         limiter.check().map_err(refused(Reason::RouteRate))?;
     }

@@ -44,8 +44,11 @@ fn check_folder(folder: &Path) -> Result<(), JournalError> {
         return restrict(folder, &found, WRITABLE);
     }
     if found.mode() & 0o002 != 0 && found.mode() & STICKY == 0 {
+        // This is no error, because volumes of containers are often like this, and a container has no other
+        // users.
         log::warn!(
-            "every user of this machine can write to {}, and so can make tokens: restrict its mode to 0700",
+            "every user of this machine can replace the files in {}, and so bring revoked tokens back: restrict its \
+             mode to 0700, unless this is a container without other users",
             folder.display()
         );
     }

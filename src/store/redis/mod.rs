@@ -23,6 +23,8 @@ mod keys;
 mod known_clients;
 mod lease;
 mod recent;
+#[cfg(feature = "gateway")]
+mod registered;
 mod registrations;
 mod replay;
 mod revoke;
@@ -43,6 +45,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
+#[cfg(feature = "gateway")]
+pub(crate) use self::registered::registered_rows;
 pub use self::stats::SharedStoreStatus;
 #[cfg(feature = "gateway")]
 pub(crate) use self::survey::{Survey, survey};

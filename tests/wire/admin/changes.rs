@@ -371,3 +371,20 @@ fn credentials_stay_hidden_and_can_be_kept_in_a_change() {
     let file = std::fs::read_to_string(admin.fixture.gateway.dir().join("gateway.toml")).expect("the file");
     assert!(file.contains("credentials = { header = \"X-Other\", value = \"sesame\" }"), "{file}");
 }
+
+#[test]
+fn a_preview_makes_no_keys_for_jwts_and_a_commit_does() {
+    let admin = Admin::start("");
+    let api = Api::of(&admin, "writer");
+    let keys = admin.fixture.gateway.dir().join("state/jwt-keys.json");
+    let route = json!({ "path": "/jwt", "scopes": ["read"], "upstream": "api", "forward_token": "jwt" });
+    let operations = json!([{ "op": "route_add", "route": route }]);
+    api.post("/changes", &json!({ "operations": operations, "dry_run": true })).status(200);
+    let (draft, tag) = api.draft(&operations);
+    for part in ["/diff", "/grants", "/text"] {
+        api.ask("GET", &format!("{draft}{part}"), &[], &Value::Null).status(200);
+    }
+    assert!(!keys.exists(), "a preview has made keys");
+    api.ask("POST", &format!("{draft}/commit"), &[&tag], &json!({ "comment": "JWTs" })).status(201);
+    assert!(keys.exists());
+}

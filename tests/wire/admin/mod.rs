@@ -6,6 +6,7 @@ mod commands;
 mod figures;
 mod guard;
 mod listener;
+mod registered;
 mod sessions;
 mod shadow;
 

@@ -2,6 +2,7 @@
 //! `tests/clients/run` installs them, so a plain `cargo test` skips them.
 
 mod apache;
+mod registration;
 mod verifiers;
 
 use crate::support::config::cheap_hash;

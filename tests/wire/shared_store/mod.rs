@@ -7,6 +7,7 @@ mod encrypted;
 mod engine;
 mod faults;
 mod gateways;
+mod jwt;
 mod link;
 mod measure;
 mod notifications;

@@ -110,6 +110,67 @@ fn a_client_that_registers_at_one_gateway_is_known_to_all_at_once_and_so_is_its_
     by_basic(&gateways, 2, &updated).oauth_error(401, "invalid_client");
 }
 
+#[test]
+fn the_command_line_reads_registered_clients_from_the_engine() {
+    let engine = Engine::start(&[]);
+    let store = store(&at(&engine), 10);
+    let gateways = Gateways::start(&[&store]);
+    let client = send(&gateways, 0, "POST", REGISTER, TOKEN_TEXT, r#"{"client_name":"Orders"}"#);
+    let id = text(&client.status(201).json(), "client_id");
+    let folder = gateways.all[0].dir();
+    for arguments in [
+        &["registration", "list", "--json"][..],
+        &["client", "list", "--json"],
+        &["routes", "--json"],
+        &["client", "show", &id],
+        &["explain", "GET", "/hello", "--client", &id],
+    ] {
+        let output = run(folder, arguments);
+        assert_eq!(output.code, Some(0), "{arguments:?}: {output:?}");
+        assert!(output.stdout.contains(&id), "{arguments:?}: {output:?}");
+        assert!(!output.all().contains("argon2id"), "{arguments:?}: {output:?}");
+    }
+    // Without the engine, the commands show the clients of the file, and say what is missing.
+    engine.signal("STOP");
+    let output = run(folder, &["client", "list"]);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(output.all().contains("the registered clients are unknown"), "{output:?}");
+    engine.signal("CONT");
+}
+
+#[test]
+fn an_update_at_one_gateway_beside_a_removal_at_another_never_brings_a_client_back() {
+    let engine = Engine::start(&[]);
+    let store = store(&at(&engine), 1_000);
+    let gateways = Gateways::start(&[&store, &store]);
+    for round in 0..40 {
+        let client = send(&gateways, 0, "POST", REGISTER, TOKEN_TEXT, "{}").status(201).json();
+        let path = format!("{REGISTER}/{}", text(&client, "client_id"));
+        let manage = text(&client, "registration_access_token");
+        by_basic(&gateways, 1, &client).status(200);
+        let update = json!({ "client_id": text(&client, "client_id") }).to_string();
+        let (put, deleted) = std::thread::scope(|scope| {
+            let put = scope.spawn(|| send(&gateways, 0, "PUT", &path, &manage, &update));
+            let deleted = scope.spawn(|| send(&gateways, 1, "DELETE", &path, &manage, "").code());
+            (put.join().expect("an answer"), deleted.join().expect("an answer"))
+        });
+        let updated = (put.code() == 200).then(|| put.json());
+        // The gateway that removes the client may have seen the new registration first, or not at all.
+        let last = updated.as_ref().unwrap_or(&client);
+        if deleted != 204 {
+            let manage = text(last, "registration_access_token");
+            send(&gateways, 1, "DELETE", &path, &manage, "").status(204);
+        }
+        for at in 0..2 {
+            for client in [&client, last] {
+                wait_until(|| by_basic(&gateways, at, client).code() == 401);
+            }
+            let manage = text(last, "registration_access_token");
+            assert_eq!(send(&gateways, at, "GET", &path, &manage, "").code(), 401, "round {round}");
+        }
+    }
+}
+
 /// Returns the metadata of a client that authenticates with a key.
 fn with_key(key: &SigningKey) -> Value {
     let keys = format!(r#"{{"keys":[{}]}}"#, key.jwk(r#","kid":"1""#));

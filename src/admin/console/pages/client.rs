@@ -230,14 +230,20 @@ pub(in crate::admin::console) async fn revoke_tokens(
     Form { visit, .. }: Form,
 ) -> Answer {
     visit.user.require(Role::Editor)?;
-    let object = id.clone();
+    revoke_all(&visit, &id).await?;
+    go_to(&url(&id))
+}
+
+/// Revokes all tokens of a client, and stores a notice for the next page.
+pub(super) async fn revoke_all(visit: &Visit, id: &str) -> Result<(), Problem> {
+    let object = id.to_owned();
     // A revocation that cannot be recorded in the audit is not carried out.
     let recorded = visit.change(move |changes, actor| {
         let line = AuditLine::now(actor, Event::Revoke, &object, "revoked");
         changes.audit().record(&line).map_err(ChangeError::Audit)
     });
     recorded.await.map_err(problem)?;
-    match visit.admin.gate().revoke_all_async(&id).await {
+    match visit.admin.gate().revoke_all_async(id).await {
         Ok(true) => visit.notify(Notice::new(Tone::Good, format!("All tokens of {id} are revoked."))),
         Ok(false) => return Err(Problem::not_found(format!("there is no client \"{id}\""))),
         Err(error) => {
@@ -247,7 +253,7 @@ pub(in crate::admin::console) async fn revoke_tokens(
             visit.notify(Notice::new(Tone::Bad, text));
         }
     }
-    go_to(&url(&id))
+    Ok(())
 }
 
 /// Removes a client.

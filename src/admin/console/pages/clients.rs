@@ -1,8 +1,9 @@
 //! The list of clients.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::registered_state;
 use crate::admin::console::view::clients::{ClientRow, ClientsPage, RegisteredRow};
 use crate::admin::console::view::frame::Section;
 use crate::admin::console::view::parts::{Badge, Tone};
@@ -35,10 +36,13 @@ pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
         _ => None,
     };
     let count = wording::count(all.len() as u64, "client");
+    let (registered_count, registered) = registered_rows(&visit, &query);
     let page = ClientsPage {
         rows: shown.into_iter().map(|client| row(&visit, client)).collect(),
         count,
-        registered: registered(&visit, &query),
+        can_register: config.token_service.registration.is_some(),
+        registered,
+        registered_count,
         query,
         next,
         frame: visit.live_frame(Section::Clients, "Clients"),
@@ -82,8 +86,8 @@ fn is_same(one: &Client, other: &Client) -> bool {
     without_positions(one) == without_positions(other)
 }
 
-/// Returns the first page of the clients that have registered themselves and match a search.
-fn registered(visit: &Visit, query: &str) -> Vec<RegisteredRow> {
+/// Returns the number of registered clients that match a search, and the first page of them.
+fn registered_rows(visit: &Visit, query: &str) -> (usize, Vec<RegisteredRow>) {
     let gate = visit.admin.gate();
     let is_wanted = |client: &&Arc<Registered>| {
         query.is_empty()
@@ -91,29 +95,24 @@ fn registered(visit: &Visit, query: &str) -> Vec<RegisteredRow> {
             || client.metadata.name().is_some_and(|name| name.contains(query))
             || client.metadata.scopes.iter().any(|scope| scope == query)
     };
-    let row = |client: &Arc<Registered>| {
-        let spec = gate.registered_spec(client);
-        let badge = match &spec {
-            Some(spec) if spec.policy.enabled => Badge::new(Tone::Good, "enabled"),
-            Some(_) => Badge::new(Tone::Plain, "disabled"),
-            None => Badge::new(Tone::Warn, "without template"),
-        };
-        let used = client.last_used();
-        RegisteredRow {
-            id: client.id.to_string(),
-            name: client.metadata.name().unwrap_or("–").to_owned(),
-            badges: vec![badge],
-            template: client.template.clone(),
-            scopes: spec.iter().flat_map(|spec| spec.policy.scopes.iter()).map(str::to_owned).collect(),
-            tokens: gate.tokens_live_of(client.id.as_str()).map_or_else(|| "–".to_owned(), grouped),
-            last_used: if used > client.issued_at {
-                wording::relative(UNIX_EPOCH + Duration::from_secs(used), SystemTime::now())
-            } else {
-                "not yet".to_owned()
-            },
-        }
+    let row = |client: &Arc<Registered>| RegisteredRow {
+        url: registered_state::url(client.id.as_str()),
+        id: client.id.to_string(),
+        name: client.metadata.name().unwrap_or("–").to_owned(),
+        badges: vec![registered_state::badge(visit, client)],
+        template: client.template.clone(),
+        scopes: gate
+            .registered_spec(client)
+            .iter()
+            .flat_map(|spec| spec.policy.scopes.iter())
+            .map(str::to_owned)
+            .collect(),
+        tokens: gate.tokens_live_of(client.id.as_str()).map_or_else(|| "–".to_owned(), grouped),
+        last_used: registered_state::last_used(client),
     };
-    gate.registered_clients().iter().filter(is_wanted).take(MOST).map(row).collect()
+    let all = gate.registered_clients();
+    let wanted: Vec<_> = all.iter().filter(is_wanted).collect();
+    (wanted.len(), wanted.into_iter().take(MOST).map(row).collect())
 }
 
 fn row(visit: &Visit, client: &Client) -> ClientRow {

@@ -17,8 +17,9 @@ const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 
 /// Shows the form, and the answer if the form was submitted.
 pub(in crate::admin::console) async fn show(visit: Visit) -> Answer {
-    let config = visit.config();
     let [method, url, client] = ["method", "url", "client"].map(|name| visit.query.value(name));
+    // The form has the clients of the file, and the registered client that the address names.
+    let config = visit.admin.config_with_registered(client);
     let mut errors = Errors::default();
     let answer =
         if url.is_empty() { None } else { answer(&visit, &config, method, url, client, &mut errors)? };

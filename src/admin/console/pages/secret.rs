@@ -66,13 +66,13 @@ fn call_command(config: &Config, client: &Client) -> Option<String> {
 }
 
 /// Returns the command-line option for a self-signed certificate.
-fn insecure(config: &Config) -> &'static str {
+pub(super) fn insecure(config: &Config) -> &'static str {
     let is_tls = config.token_service.issuer.as_str().starts_with("https:");
     if is_tls && config.server.tls.certificate == ServerCertificate::SelfSigned { "-k " } else { "" }
 }
 
 /// Quotes a text for a shell.
-fn quote(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/:.-_~%".contains(&byte);
     if text.bytes().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

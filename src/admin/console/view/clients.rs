@@ -15,6 +15,10 @@ pub(crate) struct ClientsPage {
     pub(crate) count: String,
     pub(crate) rows: Vec<ClientRow>,
     pub(crate) next: Option<String>,
+    /// Whether clients can register themselves.
+    pub(crate) can_register: bool,
+    /// The number of registered clients that match the search.
+    pub(crate) registered_count: usize,
     pub(crate) registered: Vec<RegisteredRow>,
 }
 
@@ -32,6 +36,7 @@ pub(crate) struct ClientRow {
 /// A client that has registered itself.
 #[derive(Debug)]
 pub(crate) struct RegisteredRow {
+    pub(crate) url: String,
     pub(crate) id: String,
     /// The name that it has given itself.
     pub(crate) name: String,

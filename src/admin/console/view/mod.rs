@@ -11,6 +11,7 @@ pub(crate) mod history;
 pub(crate) mod overview;
 pub(crate) mod parts;
 pub(crate) mod records;
+pub(crate) mod registration;
 pub(crate) mod shadow;
 pub(crate) mod sign_in;
 

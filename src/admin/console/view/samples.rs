@@ -6,6 +6,7 @@ mod clients;
 mod overview;
 mod pieces;
 mod records;
+mod registration;
 mod routes;
 mod sign_in;
 
@@ -15,6 +16,7 @@ pub(crate) fn pages(word: &str) -> Vec<(&'static str, String)> {
         sign_in::pages(word),
         overview::pages(word),
         clients::pages(word),
+        registration::pages(word),
         routes::pages(word),
         changes::pages(word),
         records::pages(word),

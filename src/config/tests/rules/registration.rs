@@ -54,6 +54,13 @@ fn registration() {
             InvalidValue,
             "from 1m",
         ),
+        (
+            file("", "rate_limit = \"20/d\"", ""),
+            4,
+            key("templates.partner.rate_limit"),
+            InvalidValue,
+            "100/s",
+        ),
         (token("max_uses = 0"), 8, key("tokens.ci.max_uses"), InvalidValue, "from 1"),
         (token("expires = 2026-12-01"), 8, key("tokens.ci.expires"), InvalidValue, "2026"),
         (

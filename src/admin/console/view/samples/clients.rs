@@ -36,7 +36,10 @@ pub(super) fn pages(word: &str) -> Vec<(&'static str, String)> {
                 row("old", vec![badge(Tone::Plain, "disabled")], &[]),
             ],
             next: Some("/clients?after=old".into()),
+            can_register: true,
+            registered_count: 2,
             registered: vec![RegisteredRow {
+                url: "/clients/registered/x".into(),
                 id: "reg_AAAAAAAAAAAAAAAAAAAAAA".into(),
                 name: word.into(),
                 badges: vec![badge(Tone::Good, "enabled")],
@@ -56,6 +59,8 @@ pub(super) fn pages(word: &str) -> Vec<(&'static str, String)> {
             count: String::new(),
             rows: vec![],
             next: None,
+            can_register: false,
+            registered_count: 0,
             registered: vec![],
         }
         .render(),
