@@ -44,7 +44,7 @@ pub(crate) async fn from_a_token_to_the_end_of_a_client(javascript: Javascript) 
     let token = owner.text_of("initial-token").await;
     assert!(token.starts_with("tgi_"), "{token}");
     owner.go("/clients/registration/token").await;
-    owner.sees("the token was shown already").await;
+    owner.sees("The token was shown already").await;
 
     let address = console.gateway.plain();
     register(address, &token).status(401);

@@ -49,16 +49,23 @@ impl Gate {
     pub(super) async fn ask_for_registered(&self, id: &str) -> Result<(), TokenError> {
         let registry = &self.inner.registry;
         let table = registry.table(&*self.inner.store);
-        if !is_client_id(id) || !table.has_others() || registry.get(id).is_some() {
+        if !is_client_id(id) || !table.has_others() {
             return Ok(());
         }
-        if !registry.questions.admit(self.inner.clock.unix_time().as_secs()) {
-            return Err(TokenError::Unavailable(RETRY));
+        if registry.get(id).is_none() {
+            if !registry.questions.admit(self.inner.clock.unix_time().as_secs()) {
+                return Err(TokenError::Unavailable(RETRY));
+            }
+            let key = client_key(id);
+            let found = table.find_row(&key).get().await.map_err(|_| TokenError::Unavailable(RETRY))?;
+            if let Some(value) = found {
+                self.adopt_registered(&key, Some(&value));
+                self.follow_known(&key, Some(value));
+            }
         }
-        let key = client_key(id);
-        let found = table.find_row(&key).get().await.map_err(|_| TokenError::Unavailable(RETRY))?;
-        if let Some(value) = found {
-            self.adopt_registered(&key, Some(&value));
+        // Another thread adds the client to the registry first, and to the settings a moment later.
+        if registry.get(id).is_some() && !self.settings().clients.contains_key(id) {
+            drop(self.refresh_client(id, Changed::Elsewhere));
         }
         Ok(())
     }
@@ -72,6 +79,15 @@ impl Gate {
                     Self { inner }.adopt_registered(key, value);
                 }
             }));
+        }
+    }
+
+    /// Applies what the table knows of a row now, if that is not what was just applied. Another process may have
+    /// removed or changed the client in the meantime, and this gate may have heard of it before.
+    pub(super) fn follow_known(&self, key: &str, applied: Option<Vec<u8>>) {
+        let known = self.inner.registry.table(&*self.inner.store).known(key);
+        if known != applied {
+            self.adopt_registered(key, known.as_deref());
         }
     }
 

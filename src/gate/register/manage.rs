@@ -171,12 +171,7 @@ impl Gate {
         }
         registry.keep(after);
         let ended = self.refresh_client(id, Changed::Here);
-        // Another process may have removed or changed the client since it was written. What this gate was told
-        // before the call of `keep` would otherwise be undone by it.
-        let known = table.known(&key);
-        if known.as_ref() != Some(&written) {
-            self.adopt_registered(&key, known.as_deref());
-        }
+        self.follow_known(&key, Some(written));
         drop(managing);
         ended.get().await.map(|_| ()).map_err(|_| UNAVAILABLE)
     }

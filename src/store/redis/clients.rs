@@ -22,6 +22,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const ALL: &str = r"
 return { redis.call('GET', KEYS[2]) or '0', redis.call('HGETALL', KEYS[1]) }
 ";
+/// Returns the number of changes and one row.
+const ONE: &str = r"
+return { redis.call('GET', KEYS[2]) or '0', redis.call('HGET', KEYS[1], ARGV[1]) }
+";
 /// Brings back what an engine has lost: new rows, changed rows and removed rows. The gateway that has seen the
 /// most changes wins, and the others read what it has written.
 const RESTORE: &str = r"
@@ -90,13 +94,13 @@ fn is_registered(_: &ClientId) -> bool {
 
 /// Reads one row.
 pub(super) async fn find(shared: &Shared, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    let mut command = redis::cmd("HGET");
-    command.arg(&shared.keys.clients).arg(key);
-    let found: Option<Vec<u8>> = query(shared, &command).await?;
-    if let Some(value) = &found {
-        shared.clients.apply(&[(key.to_owned(), Some(value.clone()))]);
+    let mut command = script(shared, ONE);
+    command.arg(key);
+    let (version, found): (u64, Option<Vec<u8>>) = query(shared, &command).await?;
+    if let Some(value) = found {
+        shared.clients.found(version, key, value);
     }
-    Ok(found)
+    Ok(shared.clients.memory.get(key))
 }
 
 /// Makes a call of a script on the table.

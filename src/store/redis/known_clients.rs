@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -18,6 +18,8 @@ pub(super) struct KnownClients {
     /// Notified when the table in the engine has changed.
     pub(super) changed: Arc<Notify>,
     pub(super) on_change: OnceLock<OnRowChange>,
+    /// Held while rows of the engine are applied, so that an older response does not replace a newer one.
+    applying: Mutex<()>,
 }
 
 /// A read of the whole table, from before it was sent. A row that this gateway removes in the meantime is
@@ -29,8 +31,15 @@ pub(super) struct Reading<'a> {
 }
 
 impl KnownClients {
-    /// Applies changes of other processes.
-    pub(super) fn apply(&self, changes: &[RowChange]) {
+    /// Applies a row that the engine had after `version` changes, unless a later state of the table is known.
+    pub(super) fn found(&self, version: u64, key: &str, value: Vec<u8>) {
+        let _applying = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        if version >= self.seen.load(Ordering::Relaxed) {
+            self.apply(&[(key.to_owned(), Some(value))]);
+        }
+    }
+
+    fn apply(&self, changes: &[RowChange]) {
         self.memory.apply(changes);
         if let Some(on_change) = self.on_change.get() {
             changes.iter().for_each(|(key, value)| on_change(key, value.as_deref()));
@@ -52,6 +61,7 @@ impl Reading<'_> {
 
     /// Applies what others have changed, by the rows of the engine after `version` changes.
     pub(super) fn finish(self, version: u64, rows: Vec<(String, Vec<u8>)>) {
+        let _applying = self.clients.applying.lock().unwrap_or_else(PoisonError::into_inner);
         self.clients.apply(&differences(self.before, rows));
         self.clients.seen.store(version, Ordering::Relaxed);
     }
@@ -96,6 +106,17 @@ mod tests {
         assert_eq!(heard, [change("elsewhere", Some("1")), change("other", None)]);
         assert_eq!(clients.memory.all(), [row("added", "1"), row("changed", "2"), row("elsewhere", "1")]);
         assert_eq!(clients.read().seen, 4);
+    }
+
+    #[test]
+    fn a_row_that_was_found_before_a_newer_read_changes_nothing() {
+        let clients = KnownClients::default();
+        clients.read().finish(5, vec![row("replaced", "2")]);
+        clients.found(4, "replaced", b"1".to_vec());
+        clients.found(4, "removed", b"1".to_vec());
+        assert_eq!(clients.memory.all(), [row("replaced", "2")]);
+        clients.found(6, "added", b"1".to_vec());
+        assert_eq!(clients.memory.all(), [row("added", "1"), row("replaced", "2")]);
     }
 
     #[test]

@@ -230,7 +230,7 @@ fn tokens_for_a_key_that_another_gateway_has_replaced_end_at_all_gateways() {
         for token in &tokens {
             gateways.all_answer(token, 401);
         }
-        by_key(second, &new, &id).status(200);
+        gateways.all_answer(&token_of(&by_key(second, &new, &id)), 200);
     }
     gateways.add(&store);
     for token in &tokens {
