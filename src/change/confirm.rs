@@ -120,14 +120,14 @@ impl ChangeControl {
         let comment = format!("Version {} is rolled back: {comment}", waiting.version);
         let version = self.observe(actor.via, &actor.name, &comment)?;
         Unconfirmed::remove(&self.folder).map_err(ChangeError::State)?;
-        log::warn!("the configuration before version {} is back: {comment}", waiting.version);
+        log::warn!("the configuration before version {} was restored: {comment}", waiting.version);
         version.map_or_else(|| self.version(waiting.version), Ok)
     }
 
     /// Records that the configuration was edited from outside while a commit awaited confirmation.
     fn overtaken(&self, waiting: &Unconfirmed) -> Result<(), ChangeError> {
         log::warn!(
-            "version {} waits for its confirmation no more: the configuration was edited, and stays as it is",
+            "version {} no longer waits for a confirmation, because the configuration was edited; it stays as it is",
             waiting.version
         );
         self.finish(waiting.version, VersionState::Overtaken)?;

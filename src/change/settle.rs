@@ -106,7 +106,7 @@ impl ChangeControl {
                         replace(path, new, old)?;
                     }
                 }
-                log::warn!("the commit of version {version} was interrupted: the files before it are back");
+                log::warn!("the commit of version {version} was interrupted, and its files were restored");
             }
         }
         state::remove(&self.folder.pending()).map_err(ChangeError::State)

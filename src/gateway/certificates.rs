@@ -224,7 +224,7 @@ impl Keeper {
     fn limited(&mut self, acme: &Acme, is_limited: bool) {
         if is_limited && !self.is_limited {
             log::warn!(
-                "certificates wait, because {} were ordered in an hour: see max_orders_per_hour",
+                "no certificates are ordered now, because {} were ordered within an hour: see max_orders_per_hour",
                 acme.max_orders_per_hour
             );
         }

@@ -198,7 +198,7 @@ fn a_commit_that_nobody_confirms_is_rolled_back_by_the_running_gateway_and_by_th
     eventually(gateway, "the rollback", || status(&fixture) == 404);
     eventually(gateway, "the record", || !state.path().join("admin/unconfirmed.json").exists());
     assert_eq!(text(dir), before);
-    gateway.wait_for("is back: ");
+    gateway.wait_for("was restored: ");
 
     // The gateway is killed, and the time is over when it starts again: it never serves the route.
     commit();

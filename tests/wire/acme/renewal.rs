@@ -70,7 +70,7 @@ fn a_suggested_renewal_names_the_certificate_that_it_replaces() {
     setup.authority.wait("the renewal", |authority| authority.issued() == 2);
     assert!(setup.authority.has_replacement());
     // The suggestion stays, and the limit ends it.
-    wait_for(&gateway, "certificates wait, because 2 were ordered in an hour", 0);
+    wait_for(&gateway, "no certificates are ordered now, because 2 were ordered within an hour", 0);
     assert_eq!(setup.authority.orders(), 2);
     handshake(gateway.tls(), "a.test", setup.authority.issuer_ca());
     setup.authority.assert_no_violation();

@@ -4,7 +4,7 @@ use super::Admin;
 use crate::support::{Conn, TestResponse, raw};
 
 #[test]
-fn only_the_own_names_are_answered() {
+fn only_the_names_of_the_listener_are_served() {
     let admin = Admin::start("hosts = [\"gateway.example.test\"]");
     let port = admin.address.port();
     let answered = [
