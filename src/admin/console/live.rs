@@ -33,8 +33,14 @@ pub(super) async fn stream(visit: Visit) -> Answer {
         let busy = "too many pages are open: this one does not change by itself";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", busy).retry_after(30));
     };
-    let body =
-        Events { _place: place, admin: visit.admin, looks: interval(LOOK_EVERY), looked: 0, seen: None };
+    let body = Events {
+        _place: place,
+        admin: visit.admin,
+        looks: interval(LOOK_EVERY),
+        looked: 0,
+        seen: None,
+        settling: false,
+    };
     let mut response: Response = Body::new(body).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     Ok(response)
@@ -61,6 +67,8 @@ struct Events {
     looks: Interval,
     looked: u32,
     seen: Option<u64>,
+    /// Whether the last check found a change. What a request leads to may be counted a moment after the request.
+    settling: bool,
 }
 
 impl http_body::Body for Events {
@@ -79,12 +87,15 @@ impl http_body::Body for Events {
             }
             let now = fingerprint(&self.admin);
             let before = self.seen.replace(now);
-            // The first check only opens the stream, because the page was rendered just before.
-            let text = match before {
-                None => ": open\n\n",
-                Some(before) if before != now => "data: changed\n\n",
-                Some(_) if self.looked.is_multiple_of(8) => ": still here\n\n",
-                Some(_) => continue,
+            // The page was rendered before the first check, so it may be out of date already.
+            let changed = before != Some(now);
+            let settling = std::mem::replace(&mut self.settling, changed);
+            let text = if changed || settling {
+                "data: changed\n\n"
+            } else if self.looked.is_multiple_of(8) {
+                ": still here\n\n"
+            } else {
+                continue;
             };
             return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(text.as_bytes())))));
         }

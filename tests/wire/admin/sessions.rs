@@ -228,7 +228,7 @@ fn pages_that_watch_for_changes_are_bounded() {
             let (mut conn, head) = watch();
             head.status(200);
             assert_eq!(head.one("content-type"), "text/event-stream");
-            conn.read_some(": open");
+            conn.read_some("data: changed");
             conn
         })
         .collect();
@@ -237,7 +237,7 @@ fn pages_that_watch_for_changes_are_bounded() {
     // to it.
     drop(watching.pop());
     let further = std::iter::repeat_with(watch).take(10_000).find(|(_, head)| head.code() == 200);
-    further.expect("a stream").0.read_some(": open");
+    further.expect("a stream").0.read_some("data: changed");
     // Watching needs a session.
     admin.get("/live", &[]).status_in(&[303, 401]);
 }
