@@ -54,7 +54,7 @@ impl Gateway {
     /// secret of a client, and is called only if tokens are needed.
     ///
     /// # Errors
-    /// Fails if there is no such gateway, or it cannot be measured as planned.
+    /// Fails if the gateway is not found, or if it cannot be measured as planned.
     pub(crate) fn find(
         path: &Path,
         plan: &Plan,

@@ -21,7 +21,7 @@ pub(crate) struct TokenInfo {
 }
 
 impl Gate {
-    /// Returns how many tokens of a client are valid, or `None` if there is no such client.
+    /// Returns how many tokens of a client are valid, or `None` if the client is not known.
     pub(crate) fn live_tokens_of(&self, client_id: &str) -> Option<u64> {
         self.settings().clients.get(client_id).map(|client| client.state.live_tokens())
     }

@@ -205,7 +205,7 @@ impl Gate {
         self.settings().clients.values().map(|client| client.state.live_tokens()).sum()
     }
 
-    /// Returns how many tokens of a client are valid; `None` if there is no such client.
+    /// Returns how many tokens of a client are valid, or `None` if the client is not known.
     #[cfg(feature = "gateway")]
     pub(crate) fn tokens_live_of(&self, client_id: &str) -> Option<u64> {
         self.settings().clients.get(client_id).map(|client| client.state.live_tokens())

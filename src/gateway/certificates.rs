@@ -31,7 +31,7 @@ const LONGEST_REASON: usize = 1_000;
 /// How long the thread waits while another process orders, in seconds.
 const WAIT_FOR_OTHER: u64 = 5;
 
-/// Starts the thread. Does nothing if there is no TLS listener.
+/// Starts the thread. Without a TLS listener, this does nothing.
 pub(super) fn keep(reloader: Arc<Reloader>) -> io::Result<()> {
     let Some(challenges) = reloader.challenges() else { return Ok(()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -23,7 +23,7 @@ pub(super) fn invalid(sample: &Sample<'_>, good: Option<&str>, suite: &mut Suite
     add(invalid, "an empty token", &[Field::token(header, "")]);
     add(invalid, "no scheme", &[Field::new(header, &*never_issued)]);
     let Some(good) = good else {
-        suite.skip(Attack::TokenElsewhere, "there is no token that passes");
+        suite.skip(Attack::TokenElsewhere, "no token passes on this route");
         return;
     };
     let cut = good.get(..good.len().saturating_sub(1)).unwrap_or_default();

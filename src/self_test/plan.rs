@@ -112,7 +112,7 @@ impl Planner<'_> {
         if sample.is_public() || good.is_some() {
             suite.cases.push(identity::case(protocol, &request, route, &self.nonce));
         } else {
-            suite.skip(Attack::Identity, "there is no token that passes");
+            suite.skip(Attack::Identity, "no token passes on this route");
         }
         let limits = &self.explained.config.server.limits;
         match protocol {

@@ -45,7 +45,7 @@ impl Tokens {
 /// Returns the client of the tester in the configuration.
 ///
 /// # Errors
-/// Fails if there is no such client, or if its tokens require a further proof.
+/// Fails if the client is not in the configuration, or if its tokens require a further proof.
 pub(super) fn client<'c>(config: &'c Config, tester: &Tester) -> Result<&'c Client, SelfTestError> {
     let id = &tester.client;
     let client = config

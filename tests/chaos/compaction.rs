@@ -127,7 +127,7 @@ fn killed_while_it_compacts_the_journal() {
 }
 
 #[test]
-#[ignore = "minutes: tests/chaos/run compaction"]
+#[ignore = "takes minutes: tests/chaos/run compaction"]
 fn killed_a_hundred_times_while_it_compacts_the_journal() {
     killed_in_the_middle(number("TOLLGATE_KILLS", 200) / 2);
 }

@@ -4,7 +4,7 @@ use crate::handover::Hanging;
 use std::time::{Duration, Instant};
 
 #[test]
-#[ignore = "minutes: tests/chaos/run hang"]
+#[ignore = "takes minutes: tests/chaos/run hang"]
 fn a_new_process_that_never_serves_is_given_up() {
     let hanging = Hanging::start();
     let begun = Instant::now();

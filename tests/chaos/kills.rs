@@ -107,7 +107,7 @@ fn kill_in_the_middle(gateway: &Gateway, after: Duration) -> (Round, Instant) {
 }
 
 #[test]
-#[ignore = "minutes: tests/chaos/run kills"]
+#[ignore = "takes minutes: tests/chaos/run kills"]
 fn killed_while_it_issues_and_revokes() {
     let state = tempfile::tempdir().expect("a folder");
     let config = config(super::load::upstream(), state.path());

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const GRACE: Duration = Duration::from_secs(2);
 
 #[test]
-#[ignore = "minutes: tests/chaos/run upgrades"]
+#[ignore = "takes minutes: tests/chaos/run upgrades"]
 fn replaced_under_load() {
     let echo = echo();
     let config = Config::standard(load::upstream())

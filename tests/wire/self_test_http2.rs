@@ -1,6 +1,6 @@
 //! `tollgate self-test` over HTTP/2: against the gateway, and against servers with a hole each.
 
-use crate::self_test::{config, passed, self_test, self_test_of};
+use crate::self_test::{assert_finds, config, passed, self_test, self_test_of};
 use crate::support::frames::*;
 use crate::support::program::Output;
 use crate::support::{Gateway, Upstream};
@@ -127,16 +127,7 @@ fn every_planted_hole_is_found_over_http2() {
                     !request.contains("\n:path: /oauth/") && hole(request)
                 });
                 let output = self_test(gateway, address, &["--json"]);
-                assert_eq!(output.code, Some(1), "{attacks:?}: {output:?}");
-                let found = passed(&output);
-                for attack in attacks {
-                    assert!(found.iter().any(|(name, _)| name == attack), "{attack}: {found:?}");
-                }
-                // A server that accepts every token accepts other attacks, too.
-                if attacks.len() == 1 {
-                    let is_planted = |name: &str| attacks.contains(&name);
-                    assert!(found.iter().all(|(name, _)| is_planted(name)), "{attacks:?}: {found:?}");
-                }
+                assert_finds(&output, attacks);
             });
         }
     });

@@ -53,8 +53,8 @@ pub(crate) fn unix_time() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// Replaces the signing key. Returns `false` and changes nothing if the next key is published already and
-/// `how` does not say that it signs at once.
+/// Replaces the signing key. If the next key is already published, and `how` does not say that it signs at
+/// once, nothing changes and the result is `false`.
 pub(crate) fn rotate(
     keys: &mut Vec<KeptKey>,
     schedule: &Schedule,

@@ -70,7 +70,7 @@ fn the_keys_outlive_a_restart_and_only_the_gateway_can_read_them() {
 fn keys_that_others_can_read_or_that_were_changed_stop_the_start_and_no_running_gateway() {
     let state = tempfile::tempdir().expect("a folder");
     let upstream = Upstream::start();
-    // There is no journal here, because only one gateway can use one.
+    // A journal is for one gateway only, so these gateways keep their tokens in memory.
     let config =
         routes(Config::standard(upstream.address()).server(&format!("state_dir = {:?}", state.path())))
             .table("[store]\nkind = \"memory\"");
