@@ -49,12 +49,23 @@ impl<'a> Table<'a> {
         secret: bool,
         read: impl FnOnce(&mut Self) -> T,
     ) -> T {
-        let mut left: Vec<_> = entries.iter().collect();
-        left.sort_by_key(|(key, _)| key.span().start);
-        let mut table = Self { cx, path, span, secret, left, asked_for: Vec::new() };
+        let mut table = Self::new(cx, path, span, entries, secret);
         let outcome = read(&mut table);
         table.finish();
         outcome
+    }
+
+    // Apart from `read`, which is compiled for every kind of table.
+    fn new(
+        cx: &'a Context<'a>,
+        path: Rc<str>,
+        span: Range<usize>,
+        entries: &'a DeTable<'a>,
+        secret: bool,
+    ) -> Self {
+        let mut left: Vec<_> = entries.iter().collect();
+        left.sort_by_key(|(key, _)| key.span().start);
+        Self { cx, path, span, secret, left, asked_for: Vec::new() }
     }
 
     /// Reports the keys that were not taken.
