@@ -154,13 +154,13 @@ impl Browser {
         // Not one in a part that is folded.
         let shown = "not(ancestor::details[not(@open)])";
         let path = format!("//button[starts-with(normalize-space(.), {})][{shown}]", quoted(text));
-        self.with(&path, text, async |element| element.click().await).await;
+        self.leave(&path, text).await;
     }
 
-    /// Follows the link with a text.
+    /// Follows the link with a text, and waits for the page that follows.
     pub(crate) async fn follow(&self, text: &str) {
         let path = format!("//a[starts-with(normalize-space(.), {})]", quoted(text));
-        self.with(&path, text, async |element| element.click().await).await;
+        self.leave(&path, text).await;
     }
 
     /// Returns whether the page has a button or a link with a text.
@@ -239,6 +239,21 @@ impl Browser {
                 Err(error) if error.is_stale_element_reference() => {}
                 Err(error) => panic!("{what}: {error}"),
             }
+        }
+    }
+
+    /// Clicks what leads to another page, and waits until this page is gone. The click alone returns earlier on a busy
+    /// machine, and a page that the test then asks for would be replaced by the one that the click leads to.
+    async fn leave(&self, path: &str, what: &str) {
+        let page = self.find("/html").await;
+        self.with(path, what, async |element| element.click().await).await;
+        let gone = async {
+            while page.tag_name().await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, gone).await.is_err() {
+            panic!("{what:?} leads nowhere:\n{}", self.text().await);
         }
     }
 
