@@ -59,6 +59,8 @@ pub(super) struct Connection<I, P, F> {
     wakers: Arc<Wakers>,
     /// The waker of the connection itself.
     waker: Waker,
+    /// The waker of the task, as `wakers` knows it.
+    task: Option<Waker>,
     write_timeout: Duration,
     /// The number of streams accepted so far. It wraps.
     accepted: u32,
@@ -86,6 +88,7 @@ where
             streams: Streams::new(),
             wakers,
             waker,
+            task: None,
             write_timeout,
             accepted: 0,
             resets: Arc::default(),
@@ -120,7 +123,11 @@ where
 
     /// Runs the connection and its streams. Completes when the connection has ended.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.wakers.begin(cx.waker());
+        if !self.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+            self.wakers.set_task(cx.waker());
+            self.task = Some(cx.waker().clone());
+        }
+        self.wakers.begin();
         while let Some(woken) = self.wakers.take() {
             let mut connection = false;
             for part in parts(woken) {

@@ -12,6 +12,8 @@ use crate::proxy::stream::Stream;
 #[derive(Default)]
 pub(super) struct Handoff {
     stream: Mutex<Option<Stream>>,
+    /// Whether a stream was put in that has not been taken out.
+    waits: AtomicBool,
     /// Whether a stream was put in that has not been answered.
     busy: AtomicBool,
 }
@@ -19,7 +21,7 @@ pub(super) struct Handoff {
 impl Handoff {
     /// Waits for the next stream. The last one has been answered.
     pub(super) async fn next(&self) -> Stream {
-        std::future::poll_fn(|_| match self.stream.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        std::future::poll_fn(|_| match self.take() {
             Some(stream) => Poll::Ready(stream),
             // The place is polled when a stream is put in.
             None => {
@@ -30,8 +32,18 @@ impl Handoff {
         .await
     }
 
+    fn take(&self) -> Option<Stream> {
+        // One task puts in and takes out, so this is never an old value.
+        if !self.waits.load(Relaxed) {
+            return None;
+        }
+        self.waits.store(false, Relaxed);
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     fn put(&self, stream: Stream) {
         self.busy.store(true, Relaxed);
+        self.waits.store(true, Relaxed);
         *self.stream.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
     }
 }
