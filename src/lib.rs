@@ -183,6 +183,8 @@ mod splitmix;
 mod state_file;
 pub mod store;
 #[cfg(feature = "gateway")]
+mod tcp;
+#[cfg(feature = "gateway")]
 mod telemetry;
 #[cfg(feature = "gateway")]
 mod tls;

@@ -6,12 +6,19 @@
 use std::cell::Cell;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
+/// For how long the time of day is computed from one reading of the clock. A clock that was set is followed
+/// after this time.
+const READING_SERVES: Duration = Duration::from_millis(50);
+
 thread_local! {
     static TURN: Cell<State> = const { Cell::new(State::Outside) };
+    /// The last reading of the time of day since 1970, and the monotonic time it was read at.
+    static DAY: Cell<Option<(Instant, Duration)>> = const { Cell::new(None) };
 }
 
 #[derive(Clone, Copy)]
@@ -35,6 +42,20 @@ pub(crate) fn now() -> Instant {
             now
         }
     }
+}
+
+/// Returns the time of day at `now`, as the time since 1970. The system's clock is read only sometimes, because
+/// one reading costs more than the addition.
+pub(crate) fn since_1970(now: Instant) -> Duration {
+    if let Some((read, time)) = DAY.get()
+        && let Some(passed) = now.checked_duration_since(read)
+        && passed < READING_SERVES
+    {
+        return time + passed;
+    }
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    DAY.set(Some((now, time)));
+    time
 }
 
 /// Makes the next [`now`] of this turn read the clock again, after something that took long.
@@ -78,9 +99,19 @@ impl<F: Future> Future for Turns<F> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_of_day_follows_the_clock() {
+        let system = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let (before, start) = (system(), Instant::now());
+        let first = since_1970(start);
+        assert!(before <= first && first <= system());
+        assert_eq!(since_1970(start + Duration::from_millis(49)), first + Duration::from_millis(49));
+        // The paused clock has run ahead of the system's clock, which is read again.
+        let later = since_1970(start + Duration::from_secs(5));
+        assert!(first <= later && later <= system());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn time_stands_still_within_a_turn_only() {

@@ -291,7 +291,7 @@ impl Handler for Gateway {
         self.proxy.serve_http1(http1, &client, session).await;
     }
 
-    async fn serve_stream(&self, stream: Stream, connection: &ConnInfo, session: &mut Session) {
+    async fn serve_stream(&self, stream: &mut Stream, connection: &ConnInfo, session: &mut Session) {
         // A listener that redirects speaks HTTP/1.1 only.
         let secure = matches!(self.role(connection), Role::Secure);
         self.proxy.serve_http2(stream, &client(connection, secure), session).await;

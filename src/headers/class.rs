@@ -116,6 +116,17 @@ const LENGTHS: [u32; 26] = {
     lengths
 };
 
+/// Whether a byte is a letter, a digit or `-`.
+static IS_PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'-';
+        byte += 1;
+    }
+    table
+};
+
 /// A set of classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct ClassSet(u32);
@@ -179,7 +190,7 @@ impl Class {
     /// Returns the class of a name in any case. If the name is another spelling of a known name, which
     /// CGI-like servers would treat as the same, returns the class of the known name and `true`.
     pub(crate) fn of(name: &[u8]) -> (Self, bool) {
-        let disguised = !name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+        let disguised = !name.iter().all(|byte| IS_PLAIN[usize::from(*byte)]);
         (Self::of_token(name, disguised), disguised)
     }
 

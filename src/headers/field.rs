@@ -34,6 +34,9 @@ impl Field<'_> {
 
     /// Appends the value. Each fold becomes one space.
     pub(crate) fn write_value(&self, out: &mut Vec<u8>) {
+        if !self.repaired {
+            return out.extend_from_slice(self.value);
+        }
         let mut folded = false;
         for &byte in self.value {
             match byte {

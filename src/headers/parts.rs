@@ -1,7 +1,8 @@
 //! The view of a head in a map, for HTTP/2 requests.
 
+use http::header::{self, ValueIter};
 use http::request::Parts;
-use http::{HeaderValue, Method, Version, header};
+use http::{HeaderValue, Method, Version};
 
 use super::class::{Class, ClassSet};
 use super::field::Field;
@@ -41,6 +42,27 @@ impl<'a> MapHead<'a> {
     /// Returns the number of headers.
     pub(crate) fn len(&self) -> usize {
         self.parts.headers.len()
+    }
+}
+
+/// The values of the headers of one class.
+enum Values<'a, S> {
+    None,
+    /// Looked up by the name.
+    Found(ValueIter<'a, HeaderValue>),
+    Sought(S),
+}
+
+impl<'a, S: Iterator<Item = &'a [u8]>> Iterator for Values<'a, S> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        match self {
+            Self::None => None,
+            Self::Found(values) => values.next().map(HeaderValue::as_bytes),
+            Self::Sought(values) => values.next(),
+        }
     }
 }
 
@@ -88,23 +110,20 @@ impl RequestView for MapHead<'_> {
     }
 
     fn values(&self, class: Class) -> impl Iterator<Item = &[u8]> {
+        if !self.seen.has(class) {
+            return Values::None;
+        }
         // These are looked up for every request.
         let name = match class {
-            Class::Authorization => Some(header::AUTHORIZATION),
-            Class::Host => Some(header::HOST),
-            Class::Origin => Some(header::ORIGIN),
-            _ => None,
+            Class::Authorization => header::AUTHORIZATION,
+            Class::Host => header::HOST,
+            Class::Origin => header::ORIGIN,
+            _ => {
+                let fields = self.fields().filter(move |field| field.class == class && !field.disguised);
+                return Values::Sought(fields.map(|field| field.value));
+            }
         };
-        let there = self.seen.has(class);
-        let sought = (there && name.is_none()).then(|| {
-            self.fields()
-                .filter(move |field| field.class == class && !field.disguised)
-                .map(|field| field.value)
-        });
-        let found = name
-            .filter(|_| there)
-            .map(|name| self.parts.headers.get_all(name).iter().map(HeaderValue::as_bytes));
-        found.into_iter().flatten().chain(sought.into_iter().flatten())
+        Values::Found(self.parts.headers.get_all(name).iter())
     }
 
     fn write_upstream(&self, outgoing: &Outgoing<'_>, out: &mut Vec<u8>) -> Framing {

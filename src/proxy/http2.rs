@@ -1,5 +1,6 @@
 //! The way of an HTTP/2 request: from the client's stream to the server and back.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -55,13 +56,17 @@ impl Proxy {
     /// client has reset the stream.
     pub(crate) async fn serve_http2(
         &self,
-        stream: Stream,
+        stream: &mut Stream,
         client: &ClientConnection<'_>,
         session: &mut Session,
     ) {
-        let Stream { request, reply } = stream;
-        let (parts, body) = request.into_parts();
-        let _ = reply.unless_reset(self.answer_stream(&parts, body, &reply, client, session)).await;
+        let Stream { parts, body, reply } = stream;
+        let Some(body) = body.take() else { return };
+        {
+            // Pinned here: handing it over would move all of its state.
+            let answered = pin!(self.answer_stream(parts, body, reply, client, session));
+            let _ = reply.unless_reset(answered).await;
+        }
         session.writer.finish();
         // Counts the request as abandoned if the client has reset the stream.
         session.record.finish();

@@ -185,16 +185,20 @@ impl LastHost {
         rule: HostRule,
     ) -> Result<Host<'a>, HostError> {
         let (header, repeated) = (headers.next(), headers.next().is_some());
-        match header {
-            Some(value) if target.is_none() && !repeated && (1..=Self::MAX_LENGTH).contains(&value.len()) => {
-                if self.authority.as_bytes() != value {
-                    self.keep(resolve(None, header, false, rule)?);
-                }
-                let name = self.authority.get(..self.name_length).unwrap_or_default();
-                Ok(Host { authority: &self.authority, name, port: self.port })
-            }
-            _ => resolve(target, header, repeated, rule),
+        // The only text that names the host. It is parsed in the same way wherever it is.
+        let only = match (target, header) {
+            (None, Some(value)) if !repeated => value,
+            (Some(target), None) if rule == HostRule::TargetSuffices => target.authority.as_bytes(),
+            _ => &[],
+        };
+        if !(1..=Self::MAX_LENGTH).contains(&only.len()) {
+            return resolve(target, header, repeated, rule);
         }
+        if self.authority.as_bytes() != only {
+            self.keep(resolve(target, header, false, rule)?);
+        }
+        let name = self.authority.get(..self.name_length).unwrap_or_default();
+        Ok(Host { authority: &self.authority, name, port: self.port })
     }
 
     fn keep(&mut self, host: Host<'_>) {

@@ -26,6 +26,7 @@ use super::{http1, http2};
 use crate::clock::turn::Turns;
 use crate::config::Limits;
 use crate::proxy::client::Socket;
+use crate::tcp::Tcp;
 use crate::telemetry::{Event, count};
 
 /// The state that all worker threads share.
@@ -52,6 +53,7 @@ impl<H: Handler> Shared<H> {
         if !Box::pin(admit(&mut slot, &mut socket, &mut peer, &listener, &settings)).await {
             return;
         }
+        let socket = Tcp::new(socket);
         if !listener.spec.tls {
             let http2 = listener.spec.h2c;
             let info = ConnInfo::new(peer, listener, None);
@@ -73,9 +75,9 @@ impl<H: Handler> Shared<H> {
 
     async fn handshake(
         &self,
-        socket: TcpStream,
+        socket: Tcp,
         limits: &Limits,
-    ) -> Option<(Box<TlsStream<TcpStream>>, Option<Box<ClientCertificate>>)> {
+    ) -> Option<(Box<TlsStream<Tcp>>, Option<Box<ClientCertificate>>)> {
         let tls = self.tls.as_ref()?;
         match timeout(limits.handshake_timeout, handshake::accept(tls, tls.settings(), socket)).await {
             Ok(Ok(None)) => None,
@@ -186,7 +188,7 @@ pub(crate) fn sizes_when_idle<H: Handler>() -> [usize; 3] {
     fn of_boxed<F, A, B, C, D>(_: impl FnOnce(A, B, C, D) -> Pin<Box<F>>) -> usize {
         size_of::<F>()
     }
-    let plain = of_boxed(Shared::<H>::http1::<TcpStream>);
-    let tls = of_boxed(Shared::<H>::http1::<Box<TlsStream<TcpStream>>>);
+    let plain = of_boxed(Shared::<H>::http1::<Tcp>);
+    let tls = of_boxed(Shared::<H>::http1::<Box<TlsStream<Tcp>>>);
     [of_task(Shared::<H>::serve), plain, tls]
 }

@@ -22,7 +22,7 @@ pub(crate) trait Handler: Send + Sync + 'static {
     /// ends.
     fn serve_stream(
         &self,
-        stream: Stream,
+        stream: &mut Stream,
         connection: &ConnInfo,
         session: &mut Self::Session,
     ) -> impl Future<Output = ()> + Send;

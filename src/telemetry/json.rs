@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io::Write as _;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::utc;
 
@@ -18,10 +18,31 @@ thread_local! {
     static LAST_SECOND: Cell<(u64, [u8; SECOND])> = const { Cell::new((u64::MAX, [0; SECOND])) };
 }
 
-/// Writes a time in UTC, to the millisecond, behind the text that begins its member.
-pub(super) fn timestamp(out: &mut Vec<u8>, beginning: &[u8], time: SystemTime) {
+/// A text as it stands in a member, with the quotation mark behind it. It is escaped once, for names that many
+/// lines have.
+#[derive(Debug)]
+pub(crate) struct Escaped(Box<[u8]>);
+
+impl Escaped {
+    /// Escapes a text, as [`text`] does.
+    pub(crate) fn new(value: &str, longest: usize) -> Self {
+        let mut out = Vec::new();
+        text(&mut out, b"", Some(value.as_bytes()), longest);
+        Self(out.into())
+    }
+}
+
+/// Writes a value that was escaped before, behind the text that begins its member.
+#[inline(always)]
+pub(super) fn ready(out: &mut Vec<u8>, beginning: &[u8], value: Option<&Escaped>) {
+    let Some(value) = value else { return };
     out.extend_from_slice(beginning);
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    out.extend_from_slice(&value.0);
+}
+
+/// Writes a time in UTC, to the millisecond, behind the text that begins its member.
+pub(super) fn timestamp(out: &mut Vec<u8>, beginning: &[u8], since: Duration) {
+    out.extend_from_slice(beginning);
     let (second, text) = LAST_SECOND.get();
     let text = if second == since.as_secs() { text } else { format_second(since.as_secs()) };
     out.extend_from_slice(&text);
@@ -86,23 +107,23 @@ pub(super) fn fraction(out: &mut Vec<u8>, thousandths: u32) {
 
 /// Writes a value that needs no escaping behind the text that begins its member.
 #[inline(always)]
-pub(super) fn plain(out: &mut Vec<u8>, beginning: &[u8], value: Option<&str>) {
+pub(super) fn plain(out: &mut Vec<u8>, beginning: &[u8], value: Option<&[u8]>) {
     let Some(value) = value else { return };
-    debug_assert!(is_plain(value), "{value:?} needs escaping");
+    debug_assert!(is_plain(value), "{} needs escaping", value.escape_ascii());
     out.extend_from_slice(beginning);
-    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(value);
     out.push(b'"');
 }
 
 /// Writes a value behind the text that begins its member: at most `longest` characters, as visible ASCII.
 /// What looks like an access token is shortened, because some clients send tokens where they do not belong.
 #[inline(always)]
-pub(super) fn text(out: &mut Vec<u8>, beginning: &[u8], value: Option<&str>, longest: usize) {
+pub(super) fn text(out: &mut Vec<u8>, beginning: &[u8], value: Option<&[u8]>, longest: usize) {
     let Some(value) = value else { return };
     // The beginning is a constant: inlined, it is a few stores and no call.
     out.extend_from_slice(beginning);
     if value.len() <= longest && is_plain(value) {
-        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(value);
         out.push(b'"');
     } else {
         escaped(out, value, longest);
@@ -110,8 +131,9 @@ pub(super) fn text(out: &mut Vec<u8>, beginning: &[u8], value: Option<&str>, lon
 }
 
 #[cold]
-fn escaped(out: &mut Vec<u8>, value: &str, longest: usize) {
-    let (mut rest, mut left) = (value, longest);
+fn escaped(out: &mut Vec<u8>, value: &[u8], longest: usize) {
+    let value = String::from_utf8_lossy(value);
+    let (mut rest, mut left) = (&*value, longest);
     while let Some(character) = rest.chars().next() {
         if left == 0 {
             out.extend_from_slice(b"\\u2026");
@@ -161,8 +183,7 @@ pub(super) fn without_tokens(text: &str) -> String {
 /// Returns whether a text needs no escaping, like nearly all: visible ASCII without a quote, a backslash or a
 /// token.
 #[inline]
-fn is_plain(text: &str) -> bool {
-    let bytes = text.as_bytes();
+fn is_plain(bytes: &[u8]) -> bool {
     let marks = match (bytes.first_chunk(), bytes.last_chunk()) {
         // Two words, which have some bytes twice.
         (Some(first), Some(last)) if bytes.len() <= 16 => marks(*first) | marks(*last),
@@ -171,7 +192,9 @@ fn is_plain(text: &str) -> bool {
         }
         _ => marks(padded(bytes)),
     };
-    marks == 0 && (bytes.len() < TOKEN.len() + TOKEN_LENGTH || !text.contains(TOKEN))
+    marks == 0
+        && (bytes.len() < TOKEN.len() + TOKEN_LENGTH
+            || memchr::memmem::find(bytes, TOKEN.as_bytes()).is_none())
 }
 
 /// Sets the high bit of each byte that needs escaping. Without its high bit, no byte borrows from the next one.
@@ -208,7 +231,7 @@ mod tests {
 
     fn written(value: &str, longest: usize) -> (String, Value) {
         let mut out = b"{\"a\":1".to_vec();
-        text(&mut out, b",\"b\":\"", Some(value), longest);
+        text(&mut out, b",\"b\":\"", Some(value.as_bytes()), longest);
         out.push(b'}');
         let text = String::from_utf8(out).unwrap();
         let value = serde_json::from_str::<Value>(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
@@ -233,13 +256,12 @@ mod tests {
                 let mut bytes = [b'a'; 35];
                 bytes[place] = byte;
                 let plain = matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-                let text = std::str::from_utf8(&bytes).unwrap();
                 for length in place + 1..=bytes.len() {
-                    assert_eq!(is_plain(&text[..length]), plain, "{byte:#x} at {place} of {length}");
+                    assert_eq!(is_plain(&bytes[..length]), plain, "{byte:#x} at {place} of {length}");
                 }
             }
         }
-        assert!(!is_plain("é") && !is_plain("aaaaaaaé") && is_plain(""));
+        assert!(!is_plain("é".as_bytes()) && !is_plain("aaaaaaaé".as_bytes()) && is_plain(b""));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::json::Escaped;
 use super::thread::{Counter, ThreadCounters};
 
 /// The upper bounds of the buckets of all duration histograms.
@@ -34,11 +35,16 @@ static NANOS: [u64; BOUNDS.len()] = {
     nanos
 };
 
+/// The maximum number of characters of a name in the access log.
+const LONGEST_NAME: usize = 1_024;
+
 /// The counts of one route or upstream, by thread. The cells of a thread are created on first use, so that a
 /// route without traffic costs almost nothing.
 #[derive(Debug)]
 pub(crate) struct Meter<C> {
     name: Box<str>,
+    /// The name in the access log.
+    logged_name: Escaped,
     /// One shard per thread, and a last one that all further threads share.
     shards: Box<[OnceLock<Box<C>>]>,
 }
@@ -54,12 +60,18 @@ impl<C: Default> Meter<C> {
     /// Creates a meter for this number of threads.
     pub(crate) fn new(name: impl Into<Box<str>>, threads: usize) -> Self {
         let shards = (0..=threads).map(|_| OnceLock::new()).collect();
-        Self { name: name.into(), shards }
+        let name = name.into();
+        Self { logged_name: Escaped::new(&name, LONGEST_NAME), name, shards }
     }
 
     /// Returns the value of the `route` or `upstream` label.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns the name as the access log has it.
+    pub(crate) fn logged_name(&self) -> &Escaped {
+        &self.logged_name
     }
 
     /// Returns the cells of the thread with these counters.

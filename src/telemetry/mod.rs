@@ -31,6 +31,7 @@ mod totals;
 pub(crate) mod tracing;
 
 pub(crate) use certificates::{record_order, set_certificate_ends};
+pub(crate) use json::Escaped;
 pub(crate) use listener::MetricsListener;
 pub(crate) use meter::{Class, Meter, RouteCells, UpstreamCells, UpstreamFailure};
 pub(crate) use readiness::{is_serving, record_end, record_serving};

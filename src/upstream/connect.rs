@@ -11,6 +11,7 @@ use super::io::Io;
 use super::own_listener;
 use super::resolve::ResolvedAddr;
 use super::server::Server;
+use crate::tcp::Tcp;
 
 /// Connects to one of the server's addresses, with TLS if the server uses it. The caller enforces the
 /// timeout; `within` only divides that time between several addresses.
@@ -26,6 +27,7 @@ pub(crate) async fn dial(server: &Server, within: Duration) -> io::Result<(Io, R
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is the address of the console"));
     }
     stream.set_nodelay(true)?;
+    let stream = Tcp::new(stream);
     let io = match &server.tls {
         None => Io::Plain(stream),
         Some((config, name)) => {

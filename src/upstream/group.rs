@@ -1,7 +1,6 @@
 //! Upstreams: the servers behind one or more routes, and how to reach them.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
@@ -154,13 +153,9 @@ impl Upstream {
         &self.servers
     }
 
-    /// Returns the host and port of the server with this key. For a Unix socket, it returns the path and 0.
-    pub(crate) fn server(&self, key: u64) -> Option<(&str, u16)> {
-        let server = self.servers.iter().find(|server| server.key == key)?;
-        match server.socket.as_deref().and_then(Path::to_str) {
-            Some(path) => Some((path, 0)),
-            None => Some((&server.host, server.port)),
-        }
+    /// Returns the server with this key.
+    pub(crate) fn server(&self, key: u64) -> Option<&Server> {
+        self.servers.iter().find(|server| server.key == key).map(|server| &**server)
     }
 
     /// Picks the server for a request, and counts the request there if the balancing policy needs it. Returns

@@ -5,13 +5,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tokio_rustls::client::TlsStream;
+
+use crate::tcp::Tcp;
 
 /// A connected socket.
 pub(crate) enum Io {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Tcp),
+    Tls(Box<TlsStream<Tcp>>),
     Unix(UnixStream),
 }
 
@@ -31,8 +33,8 @@ impl Io {
     #[inline]
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
+            Self::Plain(stream) => stream.poll_readable(cx),
             // A read reports the error.
-            Self::Plain(stream) => stream.poll_read_ready(cx).map(|_| ()),
             Self::Unix(stream) => stream.poll_read_ready(cx).map(|_| ()),
             // The TLS session may hold decrypted data.
             Self::Tls(_) => Poll::Ready(()),
@@ -42,12 +44,13 @@ impl Io {
     /// Returns whether there is nothing to read, not even the end of the stream. It registers no waker, and
     /// makes no system call if the runtime has seen no event.
     pub(crate) fn is_quiet(&self) -> bool {
-        let read = match self {
-            Self::Plain(stream) => stream.try_read(&mut [0]),
-            Self::Tls(stream) => stream.get_ref().0.try_read(&mut [0]),
-            Self::Unix(stream) => stream.try_read(&mut [0]),
-        };
-        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        match self {
+            Self::Plain(stream) => stream.is_quiet(),
+            Self::Tls(stream) => stream.get_ref().0.is_quiet(),
+            Self::Unix(stream) => {
+                matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+            }
+        }
     }
 }
 
@@ -75,12 +78,10 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match (self.get_mut(), bufs) {
-            // A single buffer, such as a request without a body: `send` is cheaper than `writev`.
-            (Self::Plain(stream), [only]) => Pin::new(stream).poll_write(cx, only),
-            (Self::Plain(stream), _) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            (Self::Tls(stream), _) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            (Self::Unix(stream), _) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
 

@@ -17,6 +17,10 @@ use super::state::ServerState;
 use crate::config::settings::upstreams::IDLE_TIMEOUT;
 use crate::headers::ServerOrigin;
 use crate::limit::concurrency::InFlightGauge;
+use crate::telemetry::Escaped;
+
+/// The maximum number of characters of a name in the access log.
+const LONGEST_NAME: usize = 255;
 
 /// One server of an upstream.
 pub(crate) struct Server {
@@ -28,6 +32,8 @@ pub(crate) struct Server {
     pub port: u16,
     /// The Unix socket that it listens on, instead of the host and port.
     pub socket: Option<Box<Path>>,
+    /// Its name in the access log.
+    pub(crate) logged_name: Escaped,
     /// The TLS settings and server name, or `None` for plain HTTP.
     pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     /// The maximum idle time of a connection that is reused.
@@ -50,7 +56,18 @@ impl Server {
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let key = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { key, host, port, socket: None, tls, idle_timeout, in_flight: Arc::default(), resolver, state }
+        Self {
+            key,
+            logged_name: Escaped::new(&format!("{}:{port}", bracketed(&host)), LONGEST_NAME),
+            host,
+            port,
+            socket: None,
+            tls,
+            idle_timeout,
+            in_flight: Arc::default(),
+            resolver,
+            state,
+        }
     }
 
     /// Creates a server on a Unix socket, which speaks HTTP without TLS. Its name is `localhost`.
@@ -59,6 +76,7 @@ impl Server {
         let resolver = Arc::new(Resolver::new("127.0.0.1", 80));
         Self {
             socket: Some(path.into()),
+            logged_name: Escaped::new(&format!("unix:{}", path.display()), LONGEST_NAME),
             ..Self::new("localhost".to_owned(), 80, None, resolver, state, idle_timeout)
         }
     }
@@ -88,6 +106,14 @@ impl Server {
 }
 
 impl Server {
+    /// Returns its host and port. For a Unix socket, it returns the path and 0.
+    pub(crate) fn address(&self) -> (&str, u16) {
+        match self.socket.as_deref().and_then(Path::to_str) {
+            Some(path) => (path, 0),
+            None => (&self.host, self.port),
+        }
+    }
+
     /// Returns its origin.
     #[must_use]
     pub(crate) fn origin(&self) -> ServerOrigin {

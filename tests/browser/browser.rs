@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use fantoccini::elements::Element;
+use fantoccini::error::CmdError;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value as Json, json};
@@ -105,45 +106,47 @@ impl Browser {
 
     /// Returns what the page shows.
     pub(crate) async fn text(&self) -> String {
-        let body = self.client.find(Locator::Css("body")).await.expect("a body");
-        body.text().await.expect("its text")
+        let text = self.script("return document.body.innerText", vec![]).await;
+        text.as_str().expect("its text").to_owned()
     }
 
     /// Returns the text of the element with an id.
     pub(crate) async fn text_of(&self, id: &str) -> String {
-        self.find(&format!("//*[@id={}]", quoted(id))).await.text().await.expect("its text")
+        let path = format!("//*[@id={}]", quoted(id));
+        self.with(&path, id, async |element| element.text().await).await
     }
 
     /// Enters a text into the field with a label.
     pub(crate) async fn fill(&self, label: &str, text: &str) {
-        let field = self.field(label).await;
-        field.clear().await.expect(label);
-        field.send_keys(text).await.expect(label);
+        let enter = async |field: Element| {
+            field.clear().await?;
+            field.send_keys(text).await
+        };
+        self.with(&field(label), label, enter).await;
     }
 
     /// Returns what the field with a label contains.
     pub(crate) async fn value(&self, label: &str) -> String {
-        let field = self.field(label).await;
-        field.prop("value").await.expect(label).unwrap_or_default()
+        let value = self.with(&field(label), label, async |field| field.prop("value").await).await;
+        value.unwrap_or_default()
     }
 
     /// Chooses an entry of the list with a label.
     pub(crate) async fn select(&self, label: &str, entry: &str) {
-        let list = self.field(label).await;
-        list.select_by_label(entry).await.expect(entry);
+        self.with(&field(label), entry, async |list| list.select_by_label(entry).await).await;
     }
 
     /// Clicks a checkbox or a radio button by the text beside it.
     pub(crate) async fn choose(&self, text: &str) {
         let path = format!("//label[contains(normalize-space(.), {})]/input", quoted(text));
-        self.find(&path).await.click().await.expect(text);
+        self.with(&path, text, async |element| element.click().await).await;
     }
 
     /// Opens a part that is folded, by its summary.
     pub(crate) async fn unfold(&self, summary: &str) {
         let path =
             format!("//details[not(@open)]/summary[starts-with(normalize-space(.), {})]", quoted(summary));
-        self.find(&path).await.click().await.expect(summary);
+        self.with(&path, summary, async |element| element.click().await).await;
     }
 
     /// Presses the button with a text, and waits for the page that follows.
@@ -151,13 +154,13 @@ impl Browser {
         // Not one in a part that is folded.
         let shown = "not(ancestor::details[not(@open)])";
         let path = format!("//button[starts-with(normalize-space(.), {})][{shown}]", quoted(text));
-        self.find(&path).await.click().await.expect(text);
+        self.leave(&path, text).await;
     }
 
-    /// Follows the link with a text.
+    /// Follows the link with a text, and waits for the page that follows.
     pub(crate) async fn follow(&self, text: &str) {
         let path = format!("//a[starts-with(normalize-space(.), {})]", quoted(text));
-        self.find(&path).await.click().await.expect(text);
+        self.leave(&path, text).await;
     }
 
     /// Returns whether the page has a button or a link with a text.
@@ -222,9 +225,36 @@ impl Browser {
         self.client.issue_cmd(command).await.expect("a command of the developer tools")
     }
 
-    async fn field(&self, label: &str) -> Element {
-        let path = format!("//*[@id=//label[normalize-space(.)={}]/@for]", quoted(label));
-        self.find(&path).await
+    /// Does something with an element. The page may replace the element in between, as it does when it updates
+    /// itself; then the new one is taken.
+    async fn with<T>(
+        &self,
+        path: &str,
+        what: &str,
+        action: impl AsyncFn(Element) -> Result<T, CmdError>,
+    ) -> T {
+        loop {
+            match action(self.find(path).await).await {
+                Ok(done) => return done,
+                Err(error) if error.is_stale_element_reference() => {}
+                Err(error) => panic!("{what}: {error}"),
+            }
+        }
+    }
+
+    /// Clicks what leads to another page, and waits until this page is gone. The click alone returns earlier on a busy
+    /// machine, and a page that the test then asks for would be replaced by the one that the click leads to.
+    async fn leave(&self, path: &str, what: &str) {
+        let page = self.find("/html").await;
+        self.with(path, what, async |element| element.click().await).await;
+        let gone = async {
+            while page.tag_name().await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, gone).await.is_err() {
+            panic!("{what:?} leads nowhere:\n{}", self.text().await);
+        }
     }
 
     async fn find(&self, path: &str) -> Element {
@@ -233,6 +263,11 @@ impl Browser {
             Err(error) => panic!("{path} is not on the page ({error}):\n{}", self.text().await),
         }
     }
+}
+
+/// Returns the path of the field with a label.
+fn field(label: &str) -> String {
+    format!("//*[@id=//label[normalize-space(.)={}]/@for]", quoted(label))
 }
 
 /// A command of Chromium's developer tools, over WebDriver.

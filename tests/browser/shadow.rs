@@ -18,6 +18,11 @@ async fn a_proposal_becomes_a_change_and_the_route_is_enforced() {
     edgar.go("/shadow").await;
     edgar.sees("No request was seen in the last 7 days").await;
 
+    // What has the focus, or is being pressed, stays while the page around it changes.
+    let focus = "const [button] = document.querySelectorAll('form[action=\"/routes/mode\"] button'); \
+        button.focus(); button.isOld = true";
+    edgar.script(focus, vec![]).await;
+
     // Two callers that would be refused, and none of them is.
     let gateway = console.gateway.plain();
     raw(gateway, get("/legacy/stock", &["User-Agent: inventory/1.0"])).status(200);
@@ -30,6 +35,7 @@ async fn a_proposal_becomes_a_change_and_the_route_is_enforced() {
     // The page changes by itself.
     edgar.sees("2 callers would not").await;
     edgar.sees("inventory/1.0").await;
+    assert_eq!(edgar.script("return document.activeElement.isOld ?? null", vec![]).await, true);
     console.picture(&edgar, "console-shadow.png").await;
     edgar.press("Add to changes for client report").await;
     edgar.sees("Added to your changes").await;

@@ -21,6 +21,7 @@ const ROOMS: &[&str] = &[
     "utc",
     "splitmix",
     "state_file",
+    "tcp",
     "response",
     "route",
     "oauth",

@@ -352,6 +352,17 @@ fn routes_and_the_gateway_agree() {
     assert!(output.contains("401 invalid_token") && output.contains("without TLS"), "{output}");
     let output = explain(&["/for-a", "--client", "reseller", "--audience", "https://c.example"]);
     assert!(output.contains("invalid_target"), "{output}");
+    let for_b = ["--client", "reseller", "--audience", "https://b.example"];
+    for (path, why) in [
+        (
+            "/for-a",
+            "needs a token for \"https://a.example\" (RFC 8707), and this one is for \"https://b.example\"",
+        ),
+        ("/hello", "names no `audience`; `restricted_tokens = \"any_route\"` in [token_service] would"),
+    ] {
+        let output = explain(&[&[path][..], &for_b].concat());
+        assert!(output.contains("401 invalid_token") && output.contains(why), "{output}");
+    }
     let output = explain(&["/for-a", "--client", "reseller"]);
     assert!(output.contains("asked for with scope read and resource https://a.example"), "{output}");
 }

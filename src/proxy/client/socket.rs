@@ -3,8 +3,9 @@
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
+
+use crate::tcp::Tcp;
 
 /// A client's socket, or the TLS session on it.
 pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {
@@ -14,15 +15,14 @@ pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
-impl Socket for TcpStream {
+impl Socket for Tcp {
     #[inline]
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // A read reports the error.
-        self.poll_read_ready(cx).map(|_| ())
+        Self::poll_readable(self, cx)
     }
 }
 
-impl Socket for Box<TlsStream<TcpStream>> {
+impl Socket for Box<TlsStream<Tcp>> {
     fn poll_readable(&mut self, _: &mut Context<'_>) -> Poll<()> {
         // The TLS session may hold decrypted data.
         Poll::Ready(())

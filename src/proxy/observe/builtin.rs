@@ -6,7 +6,7 @@ use crate::gate::Endpoint;
 use crate::telemetry::{Meter, RouteCells};
 
 /// The name of the meters of requests that no route and no endpoint serves.
-pub(super) const NO_ROUTE: &str = "(none)";
+const NO_ROUTE: &str = "(none)";
 
 /// The meters of requests without a route. No route can have their names.
 static BUILTIN: LazyLock<[Meter<RouteCells>; 6]> = LazyLock::new(|| {

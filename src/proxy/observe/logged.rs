@@ -1,6 +1,6 @@
 //! What is recorded of a request only for the access log and for traces.
 
-use std::time::SystemTime;
+use std::time::Duration;
 
 use http::{Method, Version};
 use tokio::time::Instant;
@@ -11,9 +11,10 @@ use crate::telemetry::tracing::Trace;
 
 /// What the access log and the trace need of a request, and metrics do not.
 pub(super) struct Logged {
-    pub(super) time: SystemTime,
+    /// The time since 1970.
+    pub(super) time: Duration,
     pub(super) started: Instant,
-    pub(super) client: String,
+    pub(super) client: Vec<u8>,
     pub(super) client_id: String,
     pub(super) method: Method,
     pub(super) host: String,
@@ -28,9 +29,9 @@ pub(super) struct Logged {
 impl Logged {
     pub(super) fn new() -> Self {
         Self {
-            time: SystemTime::UNIX_EPOCH,
+            time: Duration::ZERO,
             started: turn::now(),
-            client: String::new(),
+            client: Vec::new(),
             client_id: String::new(),
             method: Method::GET,
             host: String::new(),

@@ -15,7 +15,6 @@ use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -112,9 +111,10 @@ impl RequestRecord {
 
     fn begin_log(&mut self, request: &impl RequestView, client: &ClientConnection<'_>) {
         let logged = self.logged.get_or_insert_with(|| Box::new(Logged::new()));
-        logged.time = SystemTime::now();
         logged.started = turn::now();
-        set(&mut logged.client, std::str::from_utf8(client.peer_value.as_bytes()).unwrap_or_default());
+        logged.time = turn::since_1970(logged.started);
+        logged.client.clear();
+        logged.client.extend_from_slice(client.peer_value.as_bytes());
         logged.client_id.clear();
         logged.method.clone_from(request.method());
         logged.host.clear();
@@ -264,6 +264,11 @@ impl RequestRecord {
         (self.complete, self.streamed) = (true, true);
         (self.bytes_in, self.bytes_out) = carried.unwrap_or_default();
         self.reason = token_ended.then_some(Reason::TokenEnded);
+    }
+
+    /// Returns whether a route or an endpoint serves the request.
+    fn has_route(&self) -> bool {
+        self.routed || self.endpoint.is_some()
     }
 
     fn meter(&self) -> Option<&Meter<RouteCells>> {

@@ -3,7 +3,6 @@
 use tokio::time::Instant;
 
 use super::RequestRecord;
-use super::builtin::NO_ROUTE;
 use super::logged::protocol;
 use super::reasons::{endpoint_name, upstream_failure};
 use crate::clock::turn;
@@ -62,19 +61,21 @@ impl RequestRecord {
             let upstream = self.route().map(|route| &route.upstream).filter(|_| self.upstream.counted);
             access_log::submit(&Line {
                 time: logged.time,
-                request_id: self.request_id().and_then(|id| std::str::from_utf8(id).ok()),
+                request_id: self.request_id(),
                 client: &logged.client,
                 method: logged.method.as_str(),
                 host: Some(&*logged.host).filter(|host| !host.is_empty()),
                 path: &logged.path,
-                route: self.meter().map(Meter::name).filter(|name| *name != NO_ROUTE),
+                route: self.meter().filter(|_| self.has_route()).map(Meter::logged_name),
                 client_id: Some(&*logged.client_id).filter(|id| !id.is_empty()),
                 status: (self.status != 0).then_some(self.status),
                 reason: self.reason,
                 setting: self.reason.and_then(|reason| self.setting_for(reason)),
                 shadow: logged.shadow,
-                upstream: upstream.map(|upstream| &*upstream.name),
-                server: upstream.zip(self.upstream.server).and_then(|(upstream, key)| upstream.server(key)),
+                upstream: upstream.map(|upstream| upstream.meter.logged_name()),
+                server: upstream
+                    .zip(self.upstream.server)
+                    .and_then(|(upstream, key)| Some(&upstream.server(key)?.logged_name)),
                 retries: self.upstream.retries(),
                 bytes_in,
                 bytes_out: self.bytes_out,

@@ -1,9 +1,10 @@
 //! The spans of a request, from its record.
 
+use std::time::UNIX_EPOCH;
+
 use tokio::time::Instant;
 
 use super::RequestRecord;
-use super::builtin::NO_ROUTE;
 use super::logged::{Logged, protocol};
 use super::reasons::upstream_failure;
 use crate::telemetry::Meter;
@@ -15,13 +16,13 @@ impl RequestRecord {
     pub(super) fn end_trace(&self, trace: &Trace, logged: &Logged, end: Instant) {
         let text = |text: &'_ str| -> bool { !text.is_empty() };
         let request = RequestSpan {
-            began: logged.time,
+            began: UNIX_EPOCH + logged.time,
             took: end.saturating_duration_since(logged.started),
             method: logged.method.as_str(),
             host: Some(&*logged.host).filter(|host| text(host)),
             path: &logged.path,
-            route: self.meter().map(Meter::name).filter(|name| *name != NO_ROUTE),
-            client: &logged.client,
+            route: self.meter().filter(|_| self.has_route()).map(Meter::name),
+            client: std::str::from_utf8(&logged.client).unwrap_or_default(),
             client_id: Some(&*logged.client_id).filter(|id| text(id)),
             status: (self.status != 0).then_some(self.status),
             reason: self.reason,
@@ -36,7 +37,7 @@ impl RequestRecord {
             let server = self.upstream.server?;
             Some(UpstreamSpan {
                 name: &route.upstream.name,
-                server: route.upstream.server(server),
+                server: route.upstream.server(server).map(|server| server.address()),
                 after: since(Some(logged.started), self.upstream.started_at).unwrap_or_default(),
                 retries: self.upstream.retries(),
                 to_head: since(self.upstream.started_at, self.upstream.head_at),

@@ -6,6 +6,7 @@ mod reply;
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
+use http::request::Parts;
 use http::{Method, Request};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -16,8 +17,12 @@ pub(crate) use self::reply::Reply;
 use crate::upstream::http2::received::ReceivedBody;
 
 /// A request that a client has sent on an HTTP/2 stream, and what its response is sent with.
+///
+/// It is large, so it stays in one place while it is served.
 pub(crate) struct Stream {
-    pub(crate) request: Request<ReceivedBody>,
+    pub(crate) parts: Parts,
+    /// The body, until it is read or discarded.
+    pub(crate) body: Option<ReceivedBody>,
     pub(crate) reply: Reply,
 }
 
@@ -32,7 +37,7 @@ impl Stream {
     ) -> Self {
         let (parts, body) = request.into_parts();
         let reply = Reply::new(respond, parts.method == Method::HEAD, write_timeout, resets);
-        let body = ReceivedBody::new(body, &parts.headers);
-        Self { request: Request::from_parts(parts, body), reply }
+        let body = Some(ReceivedBody::new(body, &parts.headers));
+        Self { parts, body, reply }
     }
 }

@@ -49,7 +49,7 @@ pub(super) async fn serve<H: Handler, I: Socket>(
 async fn answer<H: Handler>(handler: Arc<H>, info: Arc<ConnInfo>, handoff: Arc<Handoff>) {
     let mut session = H::Session::default();
     loop {
-        let stream = handoff.next().await;
-        handler.serve_stream(stream, &info, &mut session).await;
+        let mut stream = handoff.next().await;
+        handler.serve_stream(&mut stream, &info, &mut session).await;
     }
 }

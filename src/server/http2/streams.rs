@@ -12,6 +12,8 @@ use crate::proxy::stream::Stream;
 #[derive(Default)]
 pub(super) struct Handoff {
     stream: Mutex<Option<Stream>>,
+    /// Whether a stream was put in that has not been taken out.
+    waits: AtomicBool,
     /// Whether a stream was put in that has not been answered.
     busy: AtomicBool,
 }
@@ -19,7 +21,7 @@ pub(super) struct Handoff {
 impl Handoff {
     /// Waits for the next stream. The last one has been answered.
     pub(super) async fn next(&self) -> Stream {
-        std::future::poll_fn(|_| match self.stream.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        std::future::poll_fn(|_| match self.take() {
             Some(stream) => Poll::Ready(stream),
             // The place is polled when a stream is put in.
             None => {
@@ -30,8 +32,18 @@ impl Handoff {
         .await
     }
 
+    fn take(&self) -> Option<Stream> {
+        // One task puts in and takes out, so this is never an old value.
+        if !self.waits.load(Relaxed) {
+            return None;
+        }
+        self.waits.store(false, Relaxed);
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     fn put(&self, stream: Stream) {
         self.busy.store(true, Relaxed);
+        self.waits.store(true, Relaxed);
         *self.stream.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
     }
 }
@@ -65,14 +77,15 @@ impl<F: Future> Streams<F> {
         self.free.is_empty() && self.places.len() + 1 >= PARTS
     }
 
-    /// Starts to answer a stream. `place` creates the future of a new place, which answers the streams of a
-    /// [`Handoff`]. Must not be called while [`is_full`](Self::is_full).
+    /// Gives a stream a place, which is then to be polled, and returns the place. `place` creates the future of
+    /// a new place, which answers the streams of a [`Handoff`]. Must not be called while
+    /// [`is_full`](Self::is_full).
     pub(super) fn start(
         &mut self,
         stream: Stream,
         wakers: &Arc<Wakers>,
         place: impl FnOnce(Arc<Handoff>) -> F,
-    ) {
+    ) -> usize {
         let index = match self.free.pop() {
             Some(index) => index,
             None => {
@@ -87,7 +100,7 @@ impl<F: Future> Streams<F> {
         if let Some(place) = self.places.get(index) {
             place.handoff.put(stream);
         }
-        self.poll(index);
+        index
     }
 
     /// Polls the stream in a place.

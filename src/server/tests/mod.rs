@@ -5,7 +5,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
@@ -94,9 +94,9 @@ impl<F: Fn(Version, &str, &ConnInfo) -> Answer + Send + Sync + 'static> Handler 
         }
     }
 
-    async fn serve_stream(&self, stream: Stream, connection: &ConnInfo, (): &mut ()) {
-        let Stream { request, reply } = stream;
-        let answer = (self.0)(request.version(), request.uri().path(), connection);
+    async fn serve_stream(&self, stream: &mut Stream, connection: &ConnInfo, (): &mut ()) {
+        let Stream { parts, reply, .. } = stream;
+        let answer = pin!((self.0)(parts.version, parts.uri.path(), connection));
         if let Some(response) = reply.unless_reset(answer).await {
             reply.send(response, |_| ()).await;
         }

@@ -135,7 +135,7 @@ impl Handler for Endless {
         client.close();
     }
 
-    async fn serve_stream(&self, stream: Stream, _: &ConnInfo, (): &mut ()) {
+    async fn serve_stream(&self, stream: &mut Stream, _: &ConnInfo, (): &mut ()) {
         stream.reply.send(Response::new(Self), |_| ()).await;
     }
 }

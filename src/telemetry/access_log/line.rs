@@ -1,9 +1,9 @@
 //! A line of the access log, escaped so that no request can forge another line.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::telemetry::Reason;
-use crate::telemetry::json::{fraction, number, plain, text, timestamp};
+use crate::telemetry::json::{Escaped, fraction, number, plain, ready, text, timestamp};
 
 /// The maximum number of characters logged of a path, and below of other values.
 const LONGEST_PATH: usize = 1_024;
@@ -16,16 +16,17 @@ const USUAL_LENGTH: usize = 512;
 /// A completed request. Headers, query and body are not included because they may contain secrets.
 #[derive(Debug)]
 pub(crate) struct Line<'a> {
-    pub(crate) time: SystemTime,
-    pub(crate) request_id: Option<&'a str>,
+    /// The time since 1970.
+    pub(crate) time: Duration,
+    pub(crate) request_id: Option<&'a [u8]>,
     /// The client's address, as the gateway formats it.
-    pub(crate) client: &'a str,
+    pub(crate) client: &'a [u8],
     pub(crate) method: &'a str,
     /// `None` if the host is not well-formed.
     pub(crate) host: Option<&'a str>,
     /// The canonical path, or the path as received if it has no canonical form.
     pub(crate) path: &'a str,
-    pub(crate) route: Option<&'a str>,
+    pub(crate) route: Option<&'a Escaped>,
     /// The authenticated client.
     pub(crate) client_id: Option<&'a str>,
     /// `None` if the client disconnected before the response.
@@ -35,9 +36,9 @@ pub(crate) struct Line<'a> {
     pub(crate) setting: Option<&'static str>,
     /// Why an enforced route would have refused the request, on a route in shadow mode.
     pub(crate) shadow: Option<Reason>,
-    pub(crate) upstream: Option<&'a str>,
-    /// The host and port of the last server that the request was sent to.
-    pub(crate) server: Option<(&'a str, u16)>,
+    pub(crate) upstream: Option<&'a Escaped>,
+    /// The last server that the request was sent to.
+    pub(crate) server: Option<&'a Escaped>,
     pub(crate) retries: u32,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
@@ -55,28 +56,26 @@ impl Line<'_> {
         timestamp(out, b"{\"time\":\"", self.time);
         text(out, b",\"request_id\":\"", self.request_id, LONGEST_NAME);
         plain(out, b",\"client\":\"", Some(self.client));
-        text(out, b",\"method\":\"", Some(self.method), LONGEST_METHOD);
-        text(out, b",\"host\":\"", self.host, LONGEST_HOST);
-        text(out, b",\"path\":\"", Some(self.path), LONGEST_PATH);
-        text(out, b",\"route\":\"", self.route, LONGEST_PATH);
-        text(out, b",\"client_id\":\"", self.client_id, LONGEST_NAME);
+        if self.method.len() <= LONGEST_METHOD {
+            // Methods are tokens (RFC 9110 §9.1), without quotation marks and backslashes.
+            plain(out, b",\"method\":\"", Some(self.method.as_bytes()));
+        } else {
+            text(out, b",\"method\":\"", Some(self.method.as_bytes()), LONGEST_METHOD);
+        }
+        text(out, b",\"host\":\"", self.host.map(str::as_bytes), LONGEST_HOST);
+        text(out, b",\"path\":\"", Some(self.path.as_bytes()), LONGEST_PATH);
+        ready(out, b",\"route\":\"", self.route);
+        text(out, b",\"client_id\":\"", self.client_id.map(str::as_bytes), LONGEST_NAME);
         if let Some(status) = self.status {
             number(out, b",\"status\":", status.into());
         }
-        plain(out, b",\"reason\":\"", self.reason.map(Reason::as_str));
-        plain(out, b",\"setting\":\"", self.setting);
-        plain(out, b",\"shadow\":\"", self.shadow.map(Reason::as_str));
-        text(out, b",\"upstream\":\"", self.upstream, LONGEST_NAME);
-        if let Some((path, 0)) = self.server {
-            text(out, b",\"server\":\"", Some(&format!("unix:{path}")), LONGEST_HOST);
+        plain(out, b",\"reason\":\"", self.reason.map(Reason::as_str).map(str::as_bytes));
+        plain(out, b",\"setting\":\"", self.setting.map(str::as_bytes));
+        plain(out, b",\"shadow\":\"", self.shadow.map(Reason::as_str).map(str::as_bytes));
+        ready(out, b",\"upstream\":\"", self.upstream);
+        if self.server.is_some() {
+            ready(out, b",\"server\":\"", self.server);
             number(out, b",\"retries\":", self.retries.into());
-        } else if let Some((host, port)) = self.server {
-            // The value comes from the configuration and needs no escaping.
-            let is_ipv6 = host.contains(':');
-            out.extend_from_slice(if is_ipv6 { b",\"server\":\"[" } else { b",\"server\":\"" });
-            out.extend_from_slice(host.as_bytes());
-            number(out, if is_ipv6 { b"]:" } else { b":" }, port.into());
-            number(out, b"\",\"retries\":", self.retries.into());
         }
         number(out, b",\"bytes_in\":", self.bytes_in);
         number(out, b",\"bytes_out\":", self.bytes_out);
@@ -98,8 +97,6 @@ fn millis(out: &mut Vec<u8>, beginning: &[u8], duration: Duration) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
-
     use serde_json::{Value, json};
 
     use super::*;
@@ -127,20 +124,20 @@ mod tests {
     fn a_line_has_every_member() {
         let mut out = Vec::new();
         let line = Line {
-            time: UNIX_EPOCH + Duration::from_millis(784_111_777_042),
-            request_id: Some("id-1"),
-            client: "203.0.113.7",
+            time: Duration::from_millis(784_111_777_042),
+            request_id: Some(b"id-1"),
+            client: b"203.0.113.7",
             method: "GET",
             host: Some("api.example.com"),
             path: "/orders/7",
-            route: Some("/orders/*"),
+            route: Some(&Escaped::new("/orders/*", 100)),
             client_id: Some("shop"),
             status: Some(200),
             reason: None,
             setting: None,
             shadow: Some(Reason::NoToken),
-            upstream: Some("orders"),
-            server: Some(("2001:db8::1", 8080)),
+            upstream: Some(&Escaped::new("orders", 100)),
+            server: Some(&Escaped::new("[2001:db8::1]:8080", 100)),
             retries: 1,
             bytes_in: 3,
             bytes_out: 17,

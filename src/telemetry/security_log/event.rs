@@ -1,7 +1,7 @@
 //! An event of the security log, in the fields of the Elastic Common Schema.
 
 use std::net::IpAddr;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::telemetry::json::{number, text, timestamp};
 
@@ -98,18 +98,18 @@ impl Event<'_> {
     pub(super) fn write(&self, out: &mut Vec<u8>, now: SystemTime, left_out: u64) {
         begin(out, self.kind, now);
         let (_, _, outcome) = self.kind.classes();
-        text(out, b",\"event.outcome\":\"", Some(outcome), LONGEST);
-        text(out, b",\"event.reason\":\"", Some(self.reason), LONGEST);
-        text(out, b",\"source.ip\":\"", Some(&self.address.to_string()), LONGEST);
-        text(out, b",\"user.id\":\"", self.client_id, LONGEST);
-        text(out, b",\"http.request.method\":\"", self.method, LONGEST);
-        text(out, b",\"url.domain\":\"", self.host, LONGEST);
-        text(out, b",\"url.path\":\"", self.path, LONGEST_PATH);
-        text(out, b",\"rule.name\":\"", self.route, LONGEST_PATH);
+        text(out, b",\"event.outcome\":\"", Some(outcome.as_bytes()), LONGEST);
+        text(out, b",\"event.reason\":\"", Some(self.reason.as_bytes()), LONGEST);
+        text(out, b",\"source.ip\":\"", Some(self.address.to_string().as_bytes()), LONGEST);
+        text(out, b",\"user.id\":\"", self.client_id.map(str::as_bytes), LONGEST);
+        text(out, b",\"http.request.method\":\"", self.method.map(str::as_bytes), LONGEST);
+        text(out, b",\"url.domain\":\"", self.host.map(str::as_bytes), LONGEST);
+        text(out, b",\"url.path\":\"", self.path.map(str::as_bytes), LONGEST_PATH);
+        text(out, b",\"rule.name\":\"", self.route.map(str::as_bytes), LONGEST_PATH);
         if let Some(status) = self.status {
             number(out, b",\"http.response.status_code\":", status.into());
         }
-        text(out, b",\"http.request.id\":\"", self.request_id, LONGEST);
+        text(out, b",\"http.request.id\":\"", self.request_id.map(str::as_bytes), LONGEST);
         if left_out > 0 {
             number(out, b",\"tollgate.left_out\":", left_out);
         }
@@ -120,25 +120,25 @@ impl Event<'_> {
 /// Appends a line that says how many events of a kind have none.
 pub(super) fn write_left_out(out: &mut Vec<u8>, kind: Kind, now: SystemTime, left_out: u64) {
     begin(out, kind, now);
-    text(out, b",\"event.reason\":\"", Some("left_out"), LONGEST);
+    text(out, b",\"event.reason\":\"", Some(b"left_out"), LONGEST);
     number(out, b",\"tollgate.left_out\":", left_out);
     out.extend_from_slice(b"}\n");
 }
 
 fn begin(out: &mut Vec<u8>, kind: Kind, now: SystemTime) {
     let (category, event_type, _) = kind.classes();
-    timestamp(out, b"{\"@timestamp\":\"", now);
-    text(out, b",\"ecs.version\":\"", Some("8.17.0"), LONGEST);
-    text(out, b",\"event.kind\":\"", Some("event"), LONGEST);
-    text(out, b",\"event.dataset\":\"", Some("tollgate.security"), LONGEST);
-    text(out, b",\"event.category\":[\"", Some(category), LONGEST);
-    text(out, b"],\"event.type\":[\"", Some(event_type), LONGEST);
-    text(out, b"],\"event.action\":\"", Some(kind.action()), LONGEST);
+    timestamp(out, b"{\"@timestamp\":\"", now.duration_since(UNIX_EPOCH).unwrap_or_default());
+    text(out, b",\"ecs.version\":\"", Some(b"8.17.0"), LONGEST);
+    text(out, b",\"event.kind\":\"", Some(b"event"), LONGEST);
+    text(out, b",\"event.dataset\":\"", Some(b"tollgate.security"), LONGEST);
+    text(out, b",\"event.category\":[\"", Some(category.as_bytes()), LONGEST);
+    text(out, b"],\"event.type\":[\"", Some(event_type.as_bytes()), LONGEST);
+    text(out, b"],\"event.action\":\"", Some(kind.action().as_bytes()), LONGEST);
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::Duration;
 
     use serde_json::{Value, json};
 

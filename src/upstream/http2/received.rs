@@ -13,6 +13,9 @@ use http_body::{Body, Frame, SizeHint};
 /// keeps the connection.
 pub(crate) struct ReceivedBody {
     stream: RecvStream,
+    /// Whether the message has no body. This is asked several times, and the stream would lock its connection
+    /// each time.
+    is_empty: bool,
     data_ended: bool,
     /// The number of bytes that have not been received yet, if the sender declared a `Content-Length`.
     remaining: Option<u64>,
@@ -22,7 +25,8 @@ impl ReceivedBody {
     /// Creates the body of the message with these headers.
     pub(crate) fn new(stream: RecvStream, headers: &HeaderMap) -> Self {
         let remaining = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        Self { stream, data_ended: false, remaining }
+        let is_empty = stream.is_end_stream();
+        Self { stream, is_empty, data_ended: false, remaining }
     }
 
     /// Polls the next frame, and allows the sender as many further bytes as the frame has.
@@ -56,13 +60,13 @@ impl ReceivedBody {
 
     /// Returns whether the body has been read to its end.
     pub(crate) fn is_end_stream(&self) -> bool {
-        self.stream.is_end_stream()
+        self.is_empty || self.stream.is_end_stream()
     }
 
     /// Returns the length of the rest, as far as it is known.
     pub(crate) fn size_hint(&self) -> SizeHint {
         match self.remaining {
-            _ if self.stream.is_end_stream() => SizeHint::with_exact(0),
+            _ if self.is_end_stream() => SizeHint::with_exact(0),
             Some(remaining) => SizeHint::with_exact(remaining),
             None => SizeHint::default(),
         }

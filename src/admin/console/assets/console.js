@@ -32,7 +32,49 @@ if (control) {
   let fetching = false;
   let again = false;
 
-  // Replaces each live part by its new version. What has the focus keeps it.
+  // What tells a row, a link or a form from its neighbours. Other nodes have only their place.
+  const identity = (node) => {
+    if (node.nodeName === "TR") return node.firstElementChild?.textContent;
+    if (node.nodeName === "A") return node.getAttribute("href");
+    if (node.nodeName !== "FORM") return undefined;
+    return [...node.querySelectorAll("input")].reduce((all, { value }) => `${all} ${value}`, node.getAttribute("action"));
+  };
+  const isSame = (node, fresh) => node.nodeName === fresh.nodeName && identity(node) === identity(fresh);
+
+  // Makes a part equal to its new version. What is in both stays in the page: it keeps the focus, and a click on it is not
+  // lost. A link or a form that leads elsewhere is another one, so nobody activates it with a click that was meant for the
+  // one before it.
+  const update = (part, fresh) => {
+    if (part.isEqualNode(fresh)) return;
+    if (part.nodeType === Node.TEXT_NODE) {
+      part.data = fresh.data;
+      return;
+    }
+    for (const { name } of [...part.attributes]) fresh.hasAttribute(name) || part.removeAttribute(name);
+    for (const { name, value } of fresh.attributes) part.setAttribute(name, value);
+    let next = part.firstChild;
+    for (const child of [...fresh.childNodes]) {
+      let match = next;
+      if (identity(child)) while (match && !isSame(match, child)) match = match.nextSibling;
+      if (!match || !isSame(match, child)) {
+        part.insertBefore(child, next);
+        continue;
+      }
+      while (next !== match) {
+        next = next.nextSibling;
+        next.previousSibling.remove();
+      }
+      next = next.nextSibling;
+      update(match, child);
+    }
+    while (next) {
+      const gone = next;
+      next = next.nextSibling;
+      gone.remove();
+    }
+  };
+
+  // Requests the page, and updates its live parts.
   const refetch = async () => {
     if (fetching) {
       again = true;
@@ -45,11 +87,7 @@ if (control) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const part of document.querySelectorAll("[data-live]")) {
         const fresh = page.getElementById(part.id);
-        if (!fresh || fresh.innerHTML === part.innerHTML) continue;
-        const focused = part.contains(document.activeElement) ? document.activeElement : null;
-        const href = focused?.getAttribute("href");
-        part.replaceWith(fresh);
-        if (href) fresh.querySelector(`a[href="${CSS.escape(href)}"]`)?.focus();
+        if (fresh) update(part, fresh);
       }
     } catch {
       // The gateway restarts, or the network is away: the stream reports it.
