@@ -3,7 +3,7 @@
 
 use crate::support::metrics::{Scrape, address};
 use crate::support::{
-    Config, Conn, Fixture, INTROSPECT, Next, REVOKE, Upstream, credentials, get, post_form, raw,
+    Config, Conn, Fixture, INTROSPECT, Next, PATIENCE, REVOKE, Upstream, credentials, get, post_form, raw,
 };
 use std::io::Write;
 use std::net::TcpListener;
@@ -18,7 +18,7 @@ fn start(change: impl FnOnce(Config) -> Config) -> Fixture {
 /// Scrapes until the expected values are found, and reports the last ones otherwise.
 #[track_caller]
 fn wait_until(gateway: &Fixture, holds: impl Fn(&Scrape) -> bool) -> Scrape {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let scrape = Scrape::of(&gateway.gateway);
         if holds(&scrape) {

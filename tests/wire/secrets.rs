@@ -3,7 +3,7 @@
 use crate::support::config::{SECRET, cheap_hash};
 use crate::support::guard::Guard;
 use crate::support::program::Output;
-use crate::support::{Config, Conn, Gateway, TOKEN, credentials, form, post_form, raw, run};
+use crate::support::{Config, Conn, Gateway, PATIENCE, TOKEN, credentials, form, post_form, raw, run};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::thread;
@@ -99,7 +99,7 @@ fn the_use_of_secrets_is_reported_and_survives_a_restart() {
         if of("one ", "ago from 127.0.0.1, 3 times") && of("two ", "never used (since 2") {
             break;
         }
-        assert!(started.elapsed() < Duration::from_secs(5), "{list}\n{}", gateway.written());
+        assert!(started.elapsed() < PATIENCE, "{list}\n{}", gateway.written());
         thread::sleep(Duration::from_millis(50));
     }
     let shown = run_ok(gateway.dir(), &["state", "--json"]).stdout;
