@@ -1,7 +1,9 @@
 //! The destination of forwarded headers.
 
+use http::header::{CONTENT_LENGTH, DATE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::class::Class;
 use super::field::Field;
 
 /// Receives the headers of a forwarded message: those that are kept, and those that the gateway adds.
@@ -93,8 +95,14 @@ impl HeaderSink for HeaderMap {
         } else {
             HeaderValue::from_bytes(field.value)
         };
+        // Nearly every response has these two, and their class says which they are.
+        let name = match field.class {
+            Class::ContentLength if !field.disguised => Ok(CONTENT_LENGTH),
+            Class::Date if !field.disguised => Ok(DATE),
+            _ => HeaderName::from_bytes(field.name),
+        };
         // A parsed header name and value are always valid.
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(field.name), value) {
+        if let (Ok(name), Ok(value)) = (name, value) {
             self.append(name, value);
         }
     }

@@ -56,6 +56,8 @@ pub(super) struct Connection<I, P, F> {
     state: State<I>,
     place: P,
     streams: Streams<F>,
+    /// The places of the streams that were accepted and have not been polled.
+    new: Vec<usize>,
     wakers: Arc<Wakers>,
     /// The waker of the connection itself.
     waker: Waker,
@@ -86,6 +88,7 @@ where
             state: State::Handshake(settings.handshake(io)),
             place,
             streams: Streams::new(),
+            new: Vec::new(),
             wakers,
             waker,
             task: None,
@@ -110,6 +113,7 @@ where
     /// Frees the memory that only requests need.
     pub(super) fn rest(&mut self) {
         self.streams.rest();
+        self.new = Vec::new();
     }
 
     /// Starts a graceful shutdown: completes the requests in flight, and accepts no new ones.
@@ -137,7 +141,13 @@ where
                 }
             }
             // Last, so that everything that the streams have to send is sent at once.
-            if connection && self.poll_connection().is_ready() {
+            let is_over = connection && self.poll_connection().is_ready();
+            // All streams that have arrived are accepted before the first is answered. Accepting one more would
+            // send that answer alone.
+            for stream in self.new.drain(..) {
+                self.streams.poll(stream);
+            }
+            if is_over {
                 return Poll::Ready(());
             }
             // Without budget, nothing makes progress, but everything is woken.
@@ -180,7 +190,7 @@ where
                             self.accepted = self.accepted.wrapping_add(1);
                             let resets = Arc::clone(&self.resets);
                             let stream = Stream::new(request, respond, self.write_timeout, resets);
-                            self.streams.start(stream, &self.wakers, &self.place);
+                            self.new.push(self.streams.start(stream, &self.wakers, &self.place));
                         }
                         // An error has been answered with a GOAWAY, or the socket is broken.
                         Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
@@ -189,5 +199,93 @@ where
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io;
+    use std::sync::atomic::AtomicUsize;
+
+    use http::{Request, Response};
+    use http_body_util::Full;
+    use tokio::io::{DuplexStream, ReadBuf};
+
+    use super::*;
+
+    /// Counts the writes.
+    struct Counted {
+        io: DuplexStream,
+        writes: Arc<AtomicUsize>,
+    }
+
+    impl AsyncRead for Counted {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.io).poll_read(cx, buf)
+        }
+    }
+
+    impl AsyncWrite for Counted {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.writes.fetch_add(1, Relaxed);
+            Pin::new(&mut self.io).poll_write(cx, bytes)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.io).poll_flush(cx)
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.io).poll_shutdown(cx)
+        }
+    }
+
+    /// Returns the number of writes in which that many requests, which arrive together, are answered.
+    async fn writes_for(requests: usize) -> usize {
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let (sender, mut client) = h2::client::handshake(theirs).await.unwrap();
+        let mut answers = Vec::new();
+        for _ in 0..requests {
+            let request = Request::get("http://localhost/").body(()).unwrap();
+            answers.push(sender.clone().ready().await.unwrap().send_request(request, true).unwrap().0);
+        }
+        let place = |handoff: Arc<Handoff>| async move {
+            loop {
+                let stream = handoff.next().await;
+                stream.reply.send(Response::new(Full::from("hello")), |_| ()).await;
+            }
+        };
+        let writes = Arc::<AtomicUsize>::default();
+        let io = Counted { io: ours, writes: Arc::clone(&writes) };
+        let mut server = Connection::new(io, &settings(&Limits::default()), Duration::from_secs(1), place);
+        // The client sends all that it has, and then the server does all that it can.
+        poll_fn(|cx| {
+            assert!(Pin::new(&mut client).poll(cx).is_pending());
+            Poll::Ready(server.poll(cx).is_pending())
+        })
+        .await;
+        let count = writes.load(Relaxed);
+        poll_fn(|cx| {
+            assert!(Pin::new(&mut client).poll(cx).is_pending());
+            answers.retain_mut(|answer| Pin::new(answer).poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        assert!(answers.is_empty(), "all are answered");
+        count
+    }
+
+    #[tokio::test]
+    async fn requests_that_arrive_together_are_answered_in_one_write() {
+        assert_eq!(writes_for(4).await, writes_for(1).await);
     }
 }

@@ -77,14 +77,15 @@ impl<F: Future> Streams<F> {
         self.free.is_empty() && self.places.len() + 1 >= PARTS
     }
 
-    /// Starts to answer a stream. `place` creates the future of a new place, which answers the streams of a
-    /// [`Handoff`]. Must not be called while [`is_full`](Self::is_full).
+    /// Gives a stream a place, which is then to be polled, and returns the place. `place` creates the future of
+    /// a new place, which answers the streams of a [`Handoff`]. Must not be called while
+    /// [`is_full`](Self::is_full).
     pub(super) fn start(
         &mut self,
         stream: Stream,
         wakers: &Arc<Wakers>,
         place: impl FnOnce(Arc<Handoff>) -> F,
-    ) {
+    ) -> usize {
         let index = match self.free.pop() {
             Some(index) => index,
             None => {
@@ -99,7 +100,7 @@ impl<F: Future> Streams<F> {
         if let Some(place) = self.places.get(index) {
             place.handoff.put(stream);
         }
-        self.poll(index);
+        index
     }
 
     /// Polls the stream in a place.
