@@ -97,7 +97,7 @@ fn upgrades_under_load_lose_no_connection_no_token_and_no_revocation() {
             kept = None;
         }
     });
-    // A token that was issued by one process is shown to whichever accepts the next connection.
+    // A token of one process is sent to the process that accepts the next connection.
     let (revoked, live) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<Mutex<Vec<String>>>::default());
     let (to_revoke, to_keep) = (Arc::clone(&revoked), Arc::clone(&live));
     load.client(move |good| {

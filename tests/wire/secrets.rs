@@ -33,7 +33,7 @@ fn journal(state: &Path) -> rusqlite::Connection {
     rusqlite::Connection::open(state.join("journal.db")).expect("a journal")
 }
 
-/// Returns the use of secrets in the journal: client, secret id and entry. None may be late.
+/// Returns the use of secrets in the journal: client, secret id and entry. No row may be late.
 fn entries(state: &Path) -> Vec<(String, String, Value)> {
     let journal = journal(state);
     let mut rows = journal.prepare("SELECT client, secret, entry, late FROM secret_usage").expect("a table");
@@ -267,7 +267,7 @@ fn the_file_of_an_earlier_version_is_imported_once() {
     gateway.wait(Duration::from_secs(12));
     assert!(state.path().join("secrets.json.imported").exists());
     assert!(!state.path().join("secrets.json").exists());
-    // A crash between the two steps, or a rename that was undone.
+    // This is the state after a crash between the two steps, or after a rename that was undone.
     std::fs::rename(state.path().join("secrets.json.imported"), state.path().join("secrets.json"))
         .expect("renamed");
     let before = entries(state.path())[0].2["count"].as_u64().expect("a count");

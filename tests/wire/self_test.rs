@@ -281,7 +281,7 @@ fn a_gateway_with_another_configuration_is_found() {
     let gateway = Gateway::start(&text);
     let wide = text.text().replace("scopes = [\"read\"]\naudience", "access = \"public\"\n#");
     let running = Gateway::start_text(&wide, &[]);
-    // And one that refuses what must pass.
+    // Another gateway refuses a request that must pass.
     let narrow = text
         .text()
         .replace("scopes = [\"read\"]\naudience", "scopes = [\"read\", \"write\", \"admin\"]\naudience");

@@ -214,7 +214,7 @@ impl hyper::body::Body for Parts {
 #[test]
 fn a_busy_stream_ends_with_its_token_too() {
     let fixture = Fixture::start(|config| config);
-    // As much as fits, so that there is always more for a slower client.
+    // The server writes as much as the sockets take, so there is always more for a slower client.
     fixture.upstream.on("/api/flood", |_, out| {
         out.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
         let chunk = [b"10000\r\n", &[b'x'; 0x10000][..], b"\r\n"].concat();
