@@ -244,6 +244,8 @@ fn with_key(key: &SigningKey) -> Value {
     json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks": keys, "scope": "read" })
 }
 
+/// Requests a token. Without `scope` it would have the default scopes of the template, which has none, and every
+/// route with a scope would answer 403.
 fn by_key(gateway: SocketAddr, key: &SigningKey, id: &str) -> TestResponse {
     let assertion = key.assertion("1", id, "https://issuer.example.test");
     let form = format!(
