@@ -137,7 +137,7 @@ fn watch_until(
         thread::sleep(left.min(TICK));
         let (now, count) = (Instant::now(), answers.load(Ordering::Relaxed));
         let seconds = (now - last).as_secs_f64();
-        // A short rest of a tick at the end gives no useful sample.
+        // A last tick that is too short gives no useful sample.
         if seconds > TICK.as_secs_f64() / 2.0 {
             let rate = (count - counted) as f64 / seconds;
             samples.push(((now - start).as_secs_f64(), rate));

@@ -15,6 +15,17 @@ use crate::cli::output;
 /// variable of another program keeps the gateway from starting.
 const VARIABLE: &str = "TOLLGATE_COMPLETE";
 
+/// The end of the library's script for zsh.
+const ZSH_REGISTRATION: &str = "compdef _clap_dynamic_completer_tollgate tollgate";
+
+/// The end of our script for zsh. A file `_tollgate` in a folder of completions is the body of the function that
+/// zsh calls at the first completion. With a registration alone, the first Tab key has no effect.
+const ZSH_REGISTRATION_OR_CALL: &str = r#"if [ "$funcstack[1]" = _tollgate ]; then
+    _clap_dynamic_completer_tollgate "$@"
+else
+    compdef _clap_dynamic_completer_tollgate tollgate
+fi"#;
+
 /// Answers a shell that asks for completions, and ends the process then.
 pub(super) fn answer_shell() {
     CompleteEnv::with_factory(Arguments::command).var(VARIABLE).complete();
@@ -31,5 +42,9 @@ pub(super) fn completions(shell: Shell) -> Result<(), Failure> {
     writer
         .write_registration(VARIABLE, "tollgate", "tollgate", "tollgate", &mut script)
         .map_err(|error| Failure::other(format!("cannot write the script: {error}")))?;
-    output::print(&String::from_utf8_lossy(&script))
+    let script = String::from_utf8_lossy(&script);
+    match shell {
+        Shell::Zsh => output::print(&script.replace(ZSH_REGISTRATION, ZSH_REGISTRATION_OR_CALL)),
+        _ => output::print(&script),
+    }
 }

@@ -24,35 +24,46 @@ impl Gate {
     pub(crate) async fn authenticate(
         &self,
         settings: &Settings,
-        auth: ClientAuth,
+        auth: &ClientAuth,
         origin: Origin<'_>,
     ) -> Result<Arc<Client>, TokenError> {
+        #[cfg(not(feature = "gateway"))]
+        {
+            self.authenticate_by(settings, auth, origin).await
+        }
         #[cfg(feature = "gateway")]
-        let found = self.find_registered(settings, &auth).await?;
-        #[cfg(feature = "gateway")]
-        let settings = found.as_deref().unwrap_or(settings);
-        let client = self.authenticate_by(settings, auth, origin).await?;
-        #[cfg(feature = "gateway")]
-        client.note_use(self.inner.clock.unix_time());
-        Ok(client)
+        {
+            let found = self.find_registered(settings, auth).await?;
+            let settings = found.as_deref().unwrap_or(settings);
+            let client = match self.authenticate_by(settings, auth, origin).await {
+                // Another gateway may have given the client another secret or key a moment ago.
+                Err(TokenError::InvalidClient) => match self.find_changed(settings, auth).await? {
+                    Some(settings) => Box::pin(self.authenticate_by(&settings, auth, origin)).await?,
+                    None => return Err(TokenError::InvalidClient),
+                },
+                client => client?,
+            };
+            client.note_use(self.inner.clock.unix_time());
+            Ok(client)
+        }
     }
 
     async fn authenticate_by(
         &self,
         settings: &Settings,
-        auth: ClientAuth,
+        auth: &ClientAuth,
         origin: Origin<'_>,
     ) -> Result<Arc<Client>, TokenError> {
         match auth {
             ClientAuth::Secret { client_id, secret, method } => {
-                self.authenticate_secret(settings, &client_id, secret, method, origin).await
+                self.authenticate_secret(settings, client_id, secret, *method, origin).await
             }
             #[cfg(feature = "jose")]
             ClientAuth::Assertion { client_id, assertion } => {
                 self.authenticate_assertion(settings, client_id.as_deref(), assertion, origin).await
             }
             #[cfg(feature = "jose")]
-            ClientAuth::Id(client_id) => self.authenticate_certificate(settings, &client_id, origin),
+            ClientAuth::Id(client_id) => self.authenticate_certificate(settings, client_id, origin),
             // Without the feature `jose` no client has these methods.
             #[cfg(not(feature = "jose"))]
             ClientAuth::Assertion { .. } | ClientAuth::Id(_) => Err(TokenError::InvalidClient),
@@ -69,12 +80,12 @@ impl Gate {
         &self,
         settings: &Settings,
         client_id: &str,
-        secret: Secret,
+        secret: &Secret,
         method: SecretMethod,
         origin: Origin<'_>,
     ) -> Result<Arc<Client>, TokenError> {
         let unix_time = self.inner.clock.unix_time();
-        let digest = self.inner.secret_digester.digest(client_id, &secret);
+        let digest = self.inner.secret_digester.digest(client_id, secret);
         let client = settings.clients.get(client_id);
         // A client that may not authenticate this way is treated as unknown, at the cost of a known one.
         let admissible =
@@ -100,7 +111,7 @@ impl Gate {
         let admitted = self.admit(settings, client_id, origin)?;
         let candidates = candidates(settings, client, admissible.is_some(), unix_time);
         let network = network(origin.address_or_shared());
-        let Ok(found) = self.inner.hashing.verify(network, secret, candidates).await else {
+        let Ok(found) = self.inner.hashing.verify(network, secret.clone(), candidates).await else {
             self.inner.throttle.forgive(&admitted, false);
             return Err(TokenError::Unavailable(RETRY_WHEN_BUSY));
         };

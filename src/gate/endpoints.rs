@@ -140,7 +140,7 @@ impl Gate {
         endpoints::check_head(parts, &token::PARAMETERS)?;
         let body = body.whole()?;
         let (auth, request) = token::TokenRequest::read(&parts.headers, &endpoints::form(&body)?)?;
-        let client = self.authenticate(settings, auth, origin).await?;
+        let client = self.authenticate(settings, &auth, origin).await?;
         outcome.client = Some(Arc::clone(&client.state));
         let scopes = request.granted_scopes(&client.policy)?;
         let audience = match request.resource.as_deref() {
@@ -199,7 +199,7 @@ impl Gate {
         let body = body.whole()?;
         let query = TokenQuery::read(&parts.headers, &endpoints::form(&body)?)?;
         // RFC 7009 §2.1: the server "first validates the client credentials".
-        let client = self.authenticate(settings, query.auth.clone(), origin).await?;
+        let client = self.authenticate(settings, &query.auth, origin).await?;
         outcome.client = Some(Arc::clone(&client.state));
         Ok((client, query))
     }

@@ -72,7 +72,7 @@ impl Node {
         matches!(self.value, Value::Mapping(_))
     }
 
-    /// The elements of a sequence; none of anything else.
+    /// Returns the elements of a sequence. Other values have no elements.
     pub(super) fn items(&self) -> &[Node] {
         match &self.value {
             Value::Sequence(items) => items,
@@ -80,7 +80,7 @@ impl Node {
         }
     }
 
-    /// The elements of a sequence, or a single scalar as a sequence of one: many formats accept both.
+    /// Returns the elements of a sequence, or a single scalar as a sequence of one: many formats accept both.
     pub(super) fn one_or_more(&self) -> &[Node] {
         match &self.value {
             Value::Sequence(items) => items,
@@ -89,7 +89,7 @@ impl Node {
         }
     }
 
-    /// The entries of a mapping whose keys are scalars; none of anything else.
+    /// Returns the entries of a mapping whose keys are scalars. Other values have no entries.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&str, Position, &Node)> {
         let entries: &[(Node, Node)] = match &self.value {
             Value::Mapping(entries) => entries,
@@ -102,13 +102,13 @@ impl Node {
         self.entries().find(|(key, _, _)| *key == name).map(|(_, _, value)| value)
     }
 
-    /// The texts of an entry that is one scalar or a sequence of them.
+    /// Returns the texts of an entry that is one scalar or a sequence of scalars.
     pub(super) fn texts_of(&self, name: &str) -> Vec<String> {
         let nodes = self.get(name).map(Self::one_or_more).unwrap_or_default();
         nodes.iter().filter_map(|node| node.text().map(str::to_owned)).collect()
     }
 
-    /// The text of an entry.
+    /// Returns the text of an entry.
     pub(super) fn text_of(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|node| !node.is_null())?.text()
     }

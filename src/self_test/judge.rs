@@ -1,10 +1,8 @@
 //! Compares the responses with the expected results.
 
 use super::answer::{Answer, Outcome};
-use super::attack::{Attack, Case, Expected, Suite};
-use super::error::SelfTestError;
+use super::attack::{Attack, Case, Expected};
 use super::message::Protocol;
-use super::wire::Gateway;
 
 /// The result of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,30 +39,19 @@ pub(crate) struct JudgedSuite {
     pub(super) skipped: Vec<(Attack, String)>,
 }
 
-/// Sends every request of the suites, one after the other.
-///
-/// # Errors
-/// Fails if the gateway no longer accepts connections.
-pub(super) async fn suites(
-    gateway: &Gateway,
-    suites: Vec<Suite>,
-    foreign_refusals: bool,
-) -> Result<Vec<JudgedSuite>, SelfTestError> {
-    let mut judged = Vec::with_capacity(suites.len());
-    for Suite { name, line, cases, skipped } in suites {
-        let mut done = Vec::with_capacity(cases.len());
-        for Case { attack, what, message, expected } in cases {
-            let answer = gateway.exchange(&message).await.map_err(|error| {
-                SelfTestError::Failed(format!("the gateway accepts no more connections: {error}"))
-            })?;
-            let finding = judge(&expected, &answer, foreign_refusals);
-            let status = answer.status().unwrap_or(0);
-            let (protocol, request) = (message.protocol, message.line);
-            done.push(Judged { attack, what, protocol, request, finding, status });
+impl Judged {
+    /// Judges the response to a request.
+    pub(super) fn new(case: &Case, answer: &Answer, foreign_refusals: bool) -> Self {
+        let Case { attack, what, message, expected } = case;
+        Self {
+            attack: *attack,
+            what: what.clone(),
+            protocol: message.protocol,
+            request: message.line.clone(),
+            finding: judge(expected, answer, foreign_refusals),
+            status: answer.status().unwrap_or(0),
         }
-        judged.push(JudgedSuite { name, line, cases: done, skipped });
     }
-    Ok(judged)
 }
 
 /// Compares a response with the expected result of its request.

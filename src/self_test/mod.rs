@@ -1,13 +1,14 @@
 //! `tollgate self-test`: attacks a running gateway, based on its own configuration, and reports requests that
 //! are accepted although `explain` says that they must be refused.
 //!
-//! [`plan`] derives the requests from the configuration, [`wire`] sends them as raw bytes, and [`judge`]
-//! compares each answer with what `access::explain` says. HTTP/2 has its requests and its frames in
-//! [`http2`]. The requests are bounded in number, and none of them has an effect if the gateway keeps what the
-//! configuration says.
+//! [`plan`] derives the requests from the configuration, [`attacker`] sends them while their tokens are valid,
+//! [`wire`] writes their raw bytes, and [`judge`] compares each answer with what `access::explain` says. HTTP/2
+//! has its requests and its frames in [`http2`]. The requests are bounded in number, and none of them has an
+//! effect if the gateway keeps what the configuration says.
 
 mod answer;
 mod attack;
+mod attacker;
 mod credentials;
 mod encode;
 mod error;
@@ -32,10 +33,13 @@ mod tests;
 
 use tokio::runtime::Builder;
 
+use self::attacker::Attacker;
 pub(crate) use self::error::SelfTestError;
 pub(crate) use self::message::Protocol;
+use self::plan::Planner;
 pub(crate) use self::report::Report;
 pub(crate) use self::settings::{Settings, Tester};
+use self::tokens::Source;
 use self::wire::Gateway;
 use crate::config::Config;
 use crate::http_client::Trust;
@@ -61,8 +65,19 @@ pub(crate) fn run(config: &Config, settings: &Settings, trust: &Trust) -> Result
         }
     }
     let connection = tokens::Connection { gateway: &gateway, runtime: &runtime, protocols: &spoken };
-    let tokens = tokens::fetch(config, settings, trust, &connection)?;
-    let suites = plan::suites(config, settings, &tokens, &protocols)?;
+    let source = match &settings.tester {
+        None => None,
+        Some(tester) => {
+            let client = tokens::client(config, tester)?;
+            Some(Source { config, settings, trust, connection: &connection, tester, client })
+        }
+    };
+    let tokens = source.as_ref().map(Source::fetch).transpose()?.unwrap_or_default();
+    let client = source.as_ref().map(|source| source.client);
+    let planner = Planner::new(config, settings, client, &protocols)?;
+    let targets = planner.targets();
+    let suites: Vec<_> =
+        targets.iter().map(|target| planner.suite(*target, &tokens)).collect::<Result<_, _>>()?;
     let requests: usize = suites.iter().map(|suite| suite.cases.len()).sum();
     if requests > settings.max_requests {
         return Err(SelfTestError::Usage(format!(
@@ -70,6 +85,10 @@ pub(crate) fn run(config: &Config, settings: &Settings, trust: &Trust) -> Result
             settings.max_requests
         )));
     }
-    let judged = runtime.block_on(judge::suites(&gateway, suites, settings.foreign_refusals))?;
-    Ok(Report { origin: settings.origin.to_string(), protocols, requests, suites: judged })
+    let mut attacker =
+        Attacker::new(&planner, &connection, source.as_ref(), tokens, settings.foreign_refusals);
+    let attacks = targets.into_iter().zip(suites);
+    let suites =
+        attacks.map(|(target, planned)| attacker.attack(target, planned)).collect::<Result<_, _>>()?;
+    Ok(Report { origin: settings.origin.to_string(), protocols, requests, suites })
 }

@@ -15,40 +15,13 @@ use super::{framing, http2, identity, spelling};
 use crate::access::explain::Credential;
 use crate::config::{Client, Config, Route};
 
-/// Returns the attacks on every route and on no route, over each of the protocols.
-///
-/// # Errors
-/// Fails if the configuration does not suit the tester, or cannot be compiled.
-pub(super) fn suites(
-    config: &Config,
-    settings: &Settings,
-    tokens: &Tokens,
-    protocols: &[Protocol],
-) -> Result<Vec<Suite>, SelfTestError> {
-    let client = match &settings.tester {
-        None => None,
-        Some(tester) => Some(tokens::client(config, tester)?),
-    };
-    let mut nonce = [0; 16];
-    getrandom::fill(&mut nonce)
-        .map_err(|error| SelfTestError::Failed(format!("no random bytes: {error}")))?;
-    let nonce: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
-    let explained = Explained { config, scheme: settings.origin.scheme };
-    let planner = Planner { settings, tokens, client, explained, nonce };
-    let mut suites = Vec::with_capacity(config.routes.len() + 1);
-    let mut suite = Suite::new("no route".to_owned(), None);
-    for protocol in protocols {
-        planner.no_route(*protocol, &mut suite)?;
-    }
-    suites.push(suite);
-    for route in &config.routes {
-        let mut suite = Suite::new(name(route), Some(route.position.line));
-        for protocol in protocols {
-            planner.route(route, *protocol, &mut suite)?;
-        }
-        suites.push(suite);
-    }
-    Ok(suites)
+/// Makes the requests of the test.
+pub(super) struct Planner<'a> {
+    settings: &'a Settings,
+    protocols: &'a [Protocol],
+    client: Option<&'a Client>,
+    explained: Explained<'a>,
+    nonce: String,
 }
 
 /// Returns the name of a route, as `tollgate routes` shows it.
@@ -63,15 +36,49 @@ fn name(route: &Route) -> String {
     )
 }
 
-struct Planner<'a> {
-    settings: &'a Settings,
-    tokens: &'a Tokens,
-    client: Option<&'a Client>,
-    explained: Explained<'a>,
-    nonce: String,
-}
+impl<'a> Planner<'a> {
+    /// Makes the planner for the client of the tester, if there is one.
+    ///
+    /// # Errors
+    /// Fails if the system has no random bytes.
+    pub(super) fn new(
+        config: &'a Config,
+        settings: &'a Settings,
+        client: Option<&'a Client>,
+        protocols: &'a [Protocol],
+    ) -> Result<Self, SelfTestError> {
+        let mut nonce = [0; 16];
+        getrandom::fill(&mut nonce)
+            .map_err(|error| SelfTestError::Failed(format!("no random bytes: {error}")))?;
+        let nonce: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
+        let explained = Explained::new(config, settings.origin.scheme);
+        Ok(Self { settings, protocols, client, explained, nonce })
+    }
 
-impl Planner<'_> {
+    /// Returns the targets of the attacks: no route, and then each route.
+    pub(super) fn targets(&self) -> Vec<Option<&'a Route>> {
+        std::iter::once(None).chain(self.explained.config.routes.iter().map(Some)).collect()
+    }
+
+    /// Returns the attacks on a target over each of the protocols. With other tokens they are the same attacks
+    /// in the same order.
+    ///
+    /// # Errors
+    /// Fails if the configuration cannot be compiled.
+    pub(super) fn suite(&self, target: Option<&Route>, tokens: &Tokens) -> Result<Suite, SelfTestError> {
+        let mut suite = match target {
+            None => Suite::new("no route".to_owned(), None),
+            Some(route) => Suite::new(name(route), Some(route.position.line)),
+        };
+        for protocol in self.protocols {
+            match target {
+                None => self.no_route(*protocol, &mut suite)?,
+                Some(route) => self.route(route, *protocol, tokens, &mut suite)?,
+            }
+        }
+        Ok(suite)
+    }
+
     /// Adds the attack on a path that matches no route.
     fn no_route(&self, protocol: Protocol, suite: &mut Suite) -> Result<(), SelfTestError> {
         let path = format!("/tollgate-self-test-{}", self.nonce);
@@ -87,7 +94,13 @@ impl Planner<'_> {
     }
 
     /// Adds the attacks on a route.
-    fn route(&self, route: &Route, protocol: Protocol, suite: &mut Suite) -> Result<(), SelfTestError> {
+    fn route(
+        &self,
+        route: &Route,
+        protocol: Protocol,
+        tokens: &Tokens,
+        suite: &mut Suite,
+    ) -> Result<(), SelfTestError> {
         let Some(sample) = Sample::new(route, self.settings, protocol) else {
             let reason = "the route has no method without an effect; --unsafe-methods attacks it anyway";
             suite.skip(Attack::NoToken, reason);
@@ -99,11 +112,11 @@ impl Planner<'_> {
             return Ok(());
         }
         let good = self.client.and_then(|client| tokens::good(client, route));
-        let good = good.as_ref().and_then(|wanted| self.tokens.get(wanted));
+        let good = good.as_ref().and_then(|wanted| tokens.get(wanted));
         if !sample.is_public() {
             self.without_token(&sample, suite)?;
             credentials::invalid(&sample, good, suite);
-            self.other_tokens(&sample, suite)?;
+            self.other_tokens(&sample, tokens, suite)?;
         }
         self.methods(&sample, suite)?;
         let fields: Vec<Field> =
@@ -136,14 +149,19 @@ impl Planner<'_> {
     }
 
     /// Adds requests with tokens that the gateway has issued, and that do not open the route.
-    fn other_tokens(&self, sample: &Sample<'_>, suite: &mut Suite) -> Result<(), SelfTestError> {
+    fn other_tokens(
+        &self,
+        sample: &Sample<'_>,
+        tokens: &Tokens,
+        suite: &mut Suite,
+    ) -> Result<(), SelfTestError> {
         let Some(client) = self.client else {
             for attack in [Attack::ForeignScope, Attack::OtherAudience, Attack::Revoked, Attack::Expired] {
                 suite.skip(attack, "--client names no client that gets tokens");
             }
             return Ok(());
         };
-        Held { client, tokens: self.tokens, explained: &self.explained }.others(sample, suite)
+        Held { client, tokens, explained: &self.explained }.others(sample, suite)
     }
 
     fn methods(&self, sample: &Sample<'_>, suite: &mut Suite) -> Result<(), SelfTestError> {

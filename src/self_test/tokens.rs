@@ -1,11 +1,11 @@
 //! The tokens that the test uses, from the gateway's own token endpoint.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::runtime::Runtime;
+use tokio::time::Instant;
 
 use super::answer::Outcome;
 use super::error::SelfTestError;
@@ -34,11 +34,29 @@ pub(super) struct Tokens {
     pub(super) revoked: Option<String>,
     /// A token that has expired, or the reason why there is none.
     pub(super) expired: Option<Result<String, String>>,
+    validity: Option<Validity>,
+}
+
+/// The period in which all issued tokens are valid.
+#[derive(Debug)]
+struct Validity {
+    since: Instant,
+    lifetime: Duration,
 }
 
 impl Tokens {
     pub(super) fn get(&self, wanted: &Wanted) -> Option<&str> {
         self.issued.get(wanted).map(String::as_str)
+    }
+
+    /// Returns whether half of the lifetime of the tokens is over.
+    pub(super) fn are_old(&self) -> bool {
+        self.validity.as_ref().is_some_and(|validity| validity.since.elapsed() > validity.lifetime / 2)
+    }
+
+    /// Returns whether one of the tokens may have expired.
+    pub(super) fn may_have_expired(&self) -> bool {
+        self.validity.as_ref().is_some_and(|validity| validity.since.elapsed() >= validity.lifetime)
     }
 }
 
@@ -88,49 +106,6 @@ pub(super) fn misdirected(client: &Client, route: &Route) -> Option<Wanted> {
     Some(Wanted { scope, audience: other.cloned() })
 }
 
-/// Gets all tokens that the routes need.
-///
-/// # Errors
-/// Fails if the gateway does not issue them.
-pub(super) fn fetch(
-    config: &Config,
-    settings: &Settings,
-    trust: &Trust,
-    connection: &Connection<'_>,
-) -> Result<Tokens, SelfTestError> {
-    let mut tokens = Tokens::default();
-    let Some(tester) = &settings.tester else { return Ok(tokens) };
-    let client = client(config, tester)?;
-    let source = Source { config, settings, trust, connection, tester };
-    let any = client.scopes.iter().next().map(str::to_owned);
-    let any = Wanted { scope: any, audience: None };
-    let revoked = source.token(&any)?.0;
-    source.revoke(&revoked)?;
-    tokens.revoked = Some(revoked);
-    let (expiring, lifetime) = source.token(&any)?;
-    tokens.expired = Some(if lifetime <= settings.wait_for_expiry {
-        std::thread::sleep(lifetime + Duration::from_secs(1));
-        Ok(expiring)
-    } else {
-        let seconds = lifetime.as_secs();
-        Err(format!(
-            "a token of \"{}\" lives for {seconds} s; --wait-for-expiry {seconds}s waits for it",
-            tester.client
-        ))
-    });
-    // These tokens are requested after the wait, because they may have a lifetime that is as short.
-    for route in config.routes.iter().filter(|route| settings.method(route).is_some()) {
-        let wanted = [good(client, route), foreign(client, route), misdirected(client, route)];
-        for wanted in wanted.into_iter().flatten() {
-            if let Entry::Vacant(vacant) = tokens.issued.entry(wanted) {
-                let token = source.token(vacant.key())?.0;
-                vacant.insert(token);
-            }
-        }
-    }
-    Ok(tokens)
-}
-
 /// The connection to the gateway.
 pub(super) struct Connection<'a> {
     pub(super) gateway: &'a Gateway,
@@ -140,15 +115,71 @@ pub(super) struct Connection<'a> {
 }
 
 /// The source of the tokens.
-struct Source<'a> {
-    config: &'a Config,
-    settings: &'a Settings,
-    trust: &'a Trust,
-    connection: &'a Connection<'a>,
-    tester: &'a Tester,
+pub(super) struct Source<'a> {
+    pub(super) config: &'a Config,
+    pub(super) settings: &'a Settings,
+    pub(super) trust: &'a Trust,
+    pub(super) connection: &'a Connection<'a>,
+    pub(super) tester: &'a Tester,
+    pub(super) client: &'a Client,
 }
 
 impl Source<'_> {
+    /// Gets all tokens that the attacks need.
+    ///
+    /// # Errors
+    /// Fails if the gateway does not issue them.
+    pub(super) fn fetch(&self) -> Result<Tokens, SelfTestError> {
+        let (expiring, lifetime) = self.token(&self.any())?;
+        let expired = if lifetime <= self.settings.wait_for_expiry {
+            std::thread::sleep(lifetime + Duration::from_secs(1));
+            Ok(expiring)
+        } else {
+            let seconds = lifetime.as_secs();
+            Err(format!(
+                "a token of \"{}\" lives for {seconds} s; --wait-for-expiry {seconds}s waits for it",
+                self.tester.client
+            ))
+        };
+        let mut tokens = Tokens { expired: Some(expired), ..Tokens::default() };
+        self.renew(&mut tokens)?;
+        Ok(tokens)
+    }
+
+    /// Replaces all tokens except for the one that has expired.
+    ///
+    /// # Errors
+    /// Fails if the gateway does not issue them.
+    pub(super) fn renew(&self, tokens: &mut Tokens) -> Result<(), SelfTestError> {
+        let since = Instant::now();
+        let (revoked, mut shortest) = self.token(&self.any())?;
+        self.revoke(&revoked)?;
+        tokens.revoked = Some(revoked);
+        for wanted in self.wanted() {
+            let (token, lifetime) = self.token(&wanted)?;
+            shortest = shortest.min(lifetime);
+            tokens.issued.insert(wanted, token);
+        }
+        tokens.validity = Some(Validity { since, lifetime: shortest });
+        Ok(())
+    }
+
+    /// Returns a token request that the gateway accepts from the tester.
+    fn any(&self) -> Wanted {
+        Wanted { scope: self.client.scopes.iter().next().map(str::to_owned), audience: None }
+    }
+
+    /// Returns the token requests for all routes.
+    fn wanted(&self) -> BTreeSet<Wanted> {
+        let attacked = self.config.routes.iter().filter(|route| self.settings.method(route).is_some());
+        attacked
+            .flat_map(|route| {
+                [good(self.client, route), foreign(self.client, route), misdirected(self.client, route)]
+            })
+            .flatten()
+            .collect()
+    }
+
     /// Requests a token. Returns the token and its lifetime.
     fn token(&self, wanted: &Wanted) -> Result<(String, Duration), SelfTestError> {
         let mut fields = vec![("grant_type", "client_credentials")];

@@ -216,7 +216,7 @@ impl fmt::Display for BindError {
                     io::ErrorKind::PermissionDenied => {
                         f.write_str("permission denied (ports below 1024 need a privilege)")
                     }
-                    io::ErrorKind::AddrNotAvailable => f.write_str("this machine has no such address"),
+                    io::ErrorKind::AddrNotAvailable => f.write_str("this machine does not have the address"),
                     _ => source.fmt(f),
                 }
             }

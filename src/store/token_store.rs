@@ -255,6 +255,15 @@ pub trait ClientTable: Send + Sync {
     /// [`StoreError::Unavailable`] if the store cannot answer.
     fn find_row(&self, key: &str) -> Pending<'_, Result<Option<Vec<u8>>, StoreError>>;
 
+    /// Waits until this process knows all rows that were written before the call. A table that no other process
+    /// writes to keeps the default.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the store cannot answer.
+    fn catch_up(&self) -> Pending<'_, Result<(), StoreError>> {
+        Pending::Ready(Ok(()))
+    }
+
     /// Returns whether other processes write to the same table.
     fn has_others(&self) -> bool {
         false

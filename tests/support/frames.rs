@@ -1,9 +1,9 @@
 //! Raw HTTP/2 frames (RFC 9113 §4, §6) and uncompressed header blocks (RFC 7541 §6.2.2): a client that can
 //! send what no library would.
 
+use super::PATIENCE;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
@@ -102,8 +102,8 @@ impl Frames {
     #[track_caller]
     pub(crate) fn open(address: SocketAddr) -> Self {
         let tcp = TcpStream::connect(address).expect("a connection");
-        tcp.set_read_timeout(Some(Duration::from_secs(5))).expect("a read timeout");
-        tcp.set_write_timeout(Some(Duration::from_secs(5))).expect("a write timeout");
+        tcp.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
+        tcp.set_write_timeout(Some(PATIENCE)).expect("a write timeout");
         let mut frames = Self { tcp };
         frames.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
         frames.send(frame(SETTINGS, 0, 0, &[]));

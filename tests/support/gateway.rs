@@ -1,6 +1,7 @@
 //! The gateway as a child process.
 
 use super::Config;
+use super::PATIENCE;
 use super::guard::guard;
 use super::logs::{Logs, addresses};
 use super::program::{command, in_folder, program};
@@ -159,7 +160,7 @@ impl Gateway {
     /// Waits until `text` was written more than `before` times.
     #[track_caller]
     pub(crate) fn wait_until_written(&self, text: &str, before: usize) {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + PATIENCE;
         let mut streams = self.logs.lock();
         while streams.stderr.matches(text).count() + streams.stdout.matches(text).count() <= before {
             let left = deadline.saturating_duration_since(Instant::now());

@@ -1,5 +1,6 @@
 //! An upstream API that speaks HTTP/2 and follows a script, on a separate thread.
 
+use super::PATIENCE;
 use bytes::Bytes;
 use h2::{Reason, RecvStream, server};
 use http::{HeaderMap, Request, Response};
@@ -151,7 +152,7 @@ impl H2Upstream {
         let (arrived, timeout) = self
             .shared
             .grown
-            .wait_timeout_while(arrived, Duration::from_secs(5), |arrived| arrived.len() < count)
+            .wait_timeout_while(arrived, PATIENCE, |arrived| arrived.len() < count)
             .expect("the requests");
         assert!(!timeout.timed_out(), "{} of {count} requests arrived", arrived.len());
     }

@@ -29,3 +29,6 @@ pub(crate) use gateway::Gateway;
 pub(crate) use program::run;
 pub(crate) use response::TestResponse;
 pub(crate) use upstream::{Next, Upstream};
+
+/// How long a test waits for a state before it fails. On a busy machine, everything takes long.
+pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);

@@ -5,7 +5,7 @@ mod files;
 use crate::support::metrics::Scrape;
 use crate::support::tls::H2;
 use crate::support::upstream::{OK_BODY, ok};
-use crate::support::{Config, Conn, Fixture, Gateway, Next, TOKEN};
+use crate::support::{Config, Conn, Fixture, Gateway, Next, PATIENCE, TOKEN};
 use crate::support::{basic, credentials, get, post_form};
 use bytes::Bytes;
 use http::Request;
@@ -45,7 +45,7 @@ fn lines(written: &str) -> Vec<Value> {
 /// Waits until `found` finds something in the output of the gateway.
 #[track_caller]
 fn eventually<T>(gateway: &Gateway, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = found() {
             return found;

@@ -113,7 +113,7 @@ fn an_expired_certificate_opens_nothing_over_resumed_sessions_and_open_connectio
         std::thread::sleep(Duration::from_millis(100));
     }
     for (sessions, mut open, token) in clients {
-        // Where no certificate is needed, it does not matter.
+        // A token that is not bound does not need a certificate.
         open.request(hello("unbound", &unbound)).status(200);
         assert_refused(&open.request(&request), &mut open, "invalid_client");
         let mut next = resumed(&sessions, &gateway);

@@ -107,6 +107,8 @@ fn schema_and_completions_are_printed() {
     for shell in ["bash", "zsh", "fish"] {
         let script = run_ok(dir.path(), &["completions", shell]);
         assert!(script.contains("TOLLGATE_COMPLETE"), "{shell}: {script}");
+        // tests/packaging types into the shells. It needs root, so this finds a new form of the library's script.
+        assert_eq!(script.contains("$funcstack"), shell == "zsh", "{shell}: {script}");
     }
     run_err(dir.path(), 2, &["completions", "nosuchshell"]);
 }

@@ -195,7 +195,7 @@ fn a_route_may_require_an_audience() {
 }
 
 #[test]
-fn a_bound_token_that_lacks_a_scope_is_its_clients_on_enforced_routes_and_in_shadow_mode() {
+fn a_bound_token_that_lacks_a_scope_names_its_client_on_enforced_routes_and_in_shadow_mode() {
     let fixture = Fixture::start(|config| {
         config
             .server("access_log = true\nrequest_id = false")
@@ -216,7 +216,7 @@ fn a_bound_token_that_lacks_a_scope_is_its_clients_on_enforced_routes_and_in_sha
     let reached = fixture.upstream.only("m=proved");
     assert_eq!(reached.all("x-client-id"), ["server"], "{}", reached.text());
     fixture.gateway.wait_for("\"client_id\":\"server\",\"status\":200,\"shadow\":\"insufficient_scope\"");
-    // Without a good proof the token is nobody's.
+    // Without a good proof, the token belongs to no client.
     ask("/shadowed", "?m=unproved", "POST").status(200);
     let reached = fixture.upstream.only("m=unproved");
     assert!(reached.all("x-client-id").is_empty(), "{}", reached.text());

@@ -3,7 +3,7 @@
 
 mod server;
 
-use crate::support::{Config, Conn, Gateway, get};
+use crate::support::{Config, Conn, Gateway, PATIENCE, get};
 use server::{Mode, Server};
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -123,7 +123,7 @@ fn under_load(gateway: &Gateway, bearer: &str, posts: bool, work: impl FnOnce())
 /// Waits for a 200, and accepts no other status afterwards.
 #[track_caller]
 fn recovers(gateway: &Gateway, bearer: &str) {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     let mut conn = loop {
         // The gateway closes a connection at once while those of a flood still count.
         let mut conn = Conn::plain(gateway.plain());
@@ -219,7 +219,7 @@ fn descriptors(gateway: &Gateway) -> usize {
 /// Waits until the process has at most this number open.
 #[track_caller]
 fn falls_to(gateway: &Gateway, most: usize) {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     while descriptors(gateway) > most {
         assert!(Instant::now() < deadline, "{} descriptors, {most} were to be left", descriptors(gateway));
         thread::sleep(Duration::from_millis(10));
@@ -273,7 +273,7 @@ fn a_flood_of_connections_leaves_descriptors_for_the_upstreams() {
     for stream in &mut many {
         let _ = stream.write_all(&get("/api/many", &[&bearer]));
     }
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     while !gateway.written().contains("connections refused: max_connections is reached") {
         assert!(Instant::now() < deadline, "it has enough: {} descriptors", descriptors(&gateway));
         thread::sleep(Duration::from_millis(10));

@@ -2,17 +2,14 @@
 
 use crate::support::frames::{END_HEADERS, Frames, HEADERS, Outcome, RST_STREAM, block, frame};
 use crate::support::grpc::{Caller, Echo};
-use crate::support::{Config, Fixture, Gateway, REVOKE, credentials, jwks, post_form, tls};
+use crate::support::{Config, Fixture, Gateway, PATIENCE, REVOKE, credentials, jwks, post_form, tls};
 use bytes::Bytes;
 use hyper_util::rt::TokioIo;
 use std::net::SocketAddr;
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint, Uri};
-
-const SOON: Duration = Duration::from_secs(5);
 
 /// A gateway in front of the service, for HTTP/2 with and without TLS.
 struct Setup {
@@ -177,11 +174,11 @@ async fn client_streams_and_bidirectional_streams_work() {
     // Each response arrives before the next message is sent: nothing is buffered in either direction.
     for turn in 0..20 {
         sender.send(Bytes::from(format!("turn {turn}"))).await.expect("the call takes it");
-        let answer = timeout(SOON, answers.message()).await.expect("no answer in time");
+        let answer = timeout(PATIENCE, answers.message()).await.expect("no answer in time");
         assert_eq!(answer.expect("an answer").expect("an answer"), format!("turn {turn}"));
     }
     drop(sender);
-    let end = timeout(SOON, answers.message()).await.expect("no end in time");
+    let end = timeout(PATIENCE, answers.message()).await.expect("no end in time");
     assert!(end.expect("an end without an error").is_none());
 }
 
@@ -232,7 +229,7 @@ async fn a_silent_service_times_out() {
     let mut caller = Caller::new(channel, Some(&setup.bearer("read")));
     let (_sender, receiver) = mpsc::channel(1);
     let mut answers = caller.both(receiver).await.expect("a stream");
-    let end = timeout(SOON, answers.message()).await.expect("no timeout");
+    let end = timeout(PATIENCE, answers.message()).await.expect("no timeout");
     end.expect_err("a stream that was cut ended well");
 }
 
@@ -248,11 +245,11 @@ async fn a_stream_ends_with_its_token() {
     // An upload without a response yet ends as well.
     let (_up, receiver) = mpsc::channel(1);
     let up = tokio::spawn(async move { caller.up(receiver).await });
-    timeout(SOON, setup.echo.wait_for(2)).await.expect("the upload has begun");
+    timeout(PATIENCE, setup.echo.wait_for(2)).await.expect("the upload has begun");
     let revoke = post_form(REVOKE, &[], format!("{}&token={token}", credentials("administrator")));
     setup.fixture.raw(revoke).status(200);
-    timeout(SOON, answers.message()).await.expect("no timeout").expect_err("a stream outlived its token");
-    let status = timeout(SOON, up).await.expect("no timeout").expect("no panic").expect_err("a status");
+    timeout(PATIENCE, answers.message()).await.expect("no timeout").expect_err("a stream outlived its token");
+    let status = timeout(PATIENCE, up).await.expect("no timeout").expect("no panic").expect_err("a status");
     assert_eq!(status.code(), Code::Unauthenticated, "{status:?}");
 }
 
@@ -289,7 +286,7 @@ async fn a_canceled_call_is_canceled_upstream() {
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     // CANCEL: the connection stays open.
     call.send(frame(RST_STREAM, 0, 1, &8_u32.to_be_bytes()));
-    let deadline = std::time::Instant::now() + SOON;
+    let deadline = std::time::Instant::now() + PATIENCE;
     while caller.unary("/test.Echo/Unary", "").await.is_err() {
         assert!(std::time::Instant::now() < deadline, "its place was never given back");
     }

@@ -6,7 +6,7 @@ use crate::support::guard::Guard;
 use crate::support::program::run_upgrade;
 use crate::support::upstream::echo;
 use crate::support::{
-    Config, Conn, Fixture, Gateway, REVOKE, TOKEN, TestResponse, credentials, get, post_form, raw,
+    Config, Conn, Fixture, Gateway, PATIENCE, REVOKE, TOKEN, TestResponse, credentials, get, post_form, raw,
 };
 use crate::support::{run, token_of};
 pub(crate) use failed::Hanging;
@@ -97,7 +97,7 @@ fn upgrades_under_load_lose_no_connection_no_token_and_no_revocation() {
             kept = None;
         }
     });
-    // A token that was issued by one process is shown to whichever accepts the next connection.
+    // A token of one process is sent to the process that accepts the next connection.
     let (revoked, live) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<Mutex<Vec<String>>>::default());
     let (to_revoke, to_keep) = (Arc::clone(&revoked), Arc::clone(&live));
     load.client(move |good| {
@@ -160,12 +160,12 @@ fn the_replaced_process_ends_with_success_and_an_idle_connection_may_still_send(
     fixture.gateway.wait_for(" has taken over");
     let _guard = Guard::of_successor(&fixture.gateway);
     // The old process says on this connection which response is its last, once it drains.
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     while !is_last(idle.request(get("/hello", &[&field])).status(200)) {
         assert!(Instant::now() < deadline, "no response is the last one");
     }
     idle.assert_closed("that was the last response");
-    assert!(fixture.gateway.wait(Duration::from_secs(5)).success());
+    assert!(fixture.gateway.wait(PATIENCE).success());
     fixture.raw(get("/hello", &[&field])).status(200);
 }
 

@@ -78,7 +78,7 @@ fn an_import_is_staged_and_the_next_one_stages_what_differs() {
     assert_eq!((again.code, &*again.stdout), (Some(0), ""), "{again:?}");
     assert!(again.stderr.contains("there is nothing to change"), "{again:?}");
 
-    // Another scope, and no route of one's own any more.
+    // The description has another scope, and the configuration has a route that is not in it.
     let next = DESCRIPTION.replacen("get: { tags: [orders] }", "get: { tags: [sales] }", 1);
     fs::write(&api, next).expect("the description");
     let differs = run(dir.path(), &["import", "api.yaml", "--draft", "--prune"]);

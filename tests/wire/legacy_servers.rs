@@ -3,7 +3,7 @@
 
 use crate::support::frames::{END_HEADERS, Frames, Outcome, block, frame};
 use crate::support::h2_upstream::{H2Upstream, fine};
-use crate::support::{Config, Conn, Fixture, Gateway, Next, Upstream, get};
+use crate::support::{Config, Conn, Fixture, Gateway, Next, PATIENCE, Upstream, get};
 use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ fn the_host_is_the_clients_the_servers_or_a_name() {
         assert_eq!(seen.all("host"), [host], "{lines}\n{}", seen.text());
         assert_eq!(seen.all("x-forwarded-host"), ["front.example:8"], "{lines}\n{}", seen.text());
         upstream.wait_for("m=probe");
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + PATIENCE;
         while upstream.requests("m=probe").is_empty() {
             assert!(Instant::now() < deadline, "no probe");
             thread::sleep(Duration::from_millis(2));

@@ -1,7 +1,7 @@
 //! Limits on requests: addresses, rates, requests in flight, time; and changes to responses.
 
 use crate::support::config::SECRET;
-use crate::support::{Config, Fixture, Next, TOKEN, TestResponse, Upstream, get, post_form};
+use crate::support::{Config, Fixture, Next, PATIENCE, TOKEN, TestResponse, Upstream, get, post_form};
 use std::io::Write;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// Repeats a request until the response is as expected, for effects of the end of another connection.
 #[track_caller]
 fn eventually(gateway: &Fixture, request: &[u8], status: u16) {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let answer = gateway.raw(request);
         if answer.code() == status {
@@ -120,14 +120,20 @@ fn a_route_has_one_rate_for_all_clients_that_a_reload_keeps() {
     conn.request(get("/rated/slow", &[])).status(200);
     too_many(&conn.request(get("/rated/slow", &[])), "\"route\";q=1;w=3600");
     conn.request(get("/rated", &[&one])).status(200);
-    assert_eq!(too_many(&conn.request(get("/rated", &[&other])), "\"route\";q=60;w=60"), 1);
+    // A machine that needs a second for a request never gets there.
+    let mut refused = conn.request(get("/rated", &[&other]));
+    let started = Instant::now();
+    while refused.code() == 200 && started.elapsed() < PATIENCE {
+        refused = conn.request(get("/rated", &[&other]));
+    }
+    assert_eq!(too_many(&refused, "\"route\";q=60;w=60"), 1);
     // A client that waits for `Retry-After` is admitted.
     thread::sleep(Duration::from_secs(1));
     conn.request(get("/rated", &[&other])).status(200);
 
     std::fs::write(gateway.gateway.dir().join("gateway.toml"), config(1_000).text()).expect("gateway.toml");
     gateway.gateway.signal("HUP");
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     while !gateway.gateway.written().contains("reloaded:") {
         assert!(Instant::now() < deadline, "{}", gateway.gateway.written());
         thread::sleep(Duration::from_millis(10));
@@ -212,13 +218,13 @@ fn a_response_must_end_within_the_total_timeout() {
             .route("prefix = \"/timed\"\naccess = \"public\"\nupstream = \"timed\"")
     });
     api.on("/timed/late", |_, _| {
-        thread::sleep(Duration::from_secs(3));
+        thread::sleep(2 * PATIENCE);
         Ok(Next::Close)
     });
     // Never silent for long, so that the read timeout does not apply.
     api.on("/timed/drip", |_, out| {
         out.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")?;
-        for _ in 0..100 {
+        for _ in 0..1_000 {
             out.write_all(b".")?;
             thread::sleep(Duration::from_millis(30));
         }
@@ -226,12 +232,12 @@ fn a_response_must_end_within_the_total_timeout() {
     });
     api.on("/timed/stall", |_, out| {
         out.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n.")?;
-        thread::sleep(Duration::from_secs(3));
+        thread::sleep(2 * PATIENCE);
         Ok(Next::Close)
     });
     let in_time = |started: Instant, what: &str| {
         let took = started.elapsed();
-        assert!((Duration::from_millis(350)..Duration::from_secs(2)).contains(&took), "{what}: {took:?}");
+        assert!((Duration::from_millis(350)..PATIENCE).contains(&took), "{what}: {took:?}");
     };
     let started = Instant::now();
     gateway.raw(get("/timed/late", &[])).problem(504);

@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// Where a connection is in its login.
+/// The state of the login of a connection.
 #[derive(Clone, PartialEq)]
 enum State {
     Challenged,
@@ -128,7 +128,7 @@ fn a_client_logs_in_over_one_upstream_connection_although_there_are_several_serv
     for marker in ["Authorization: NTLM three alice", "X-Next: 1", "X-Next: 2", "X-Next: 3"] {
         assert_eq!(user(&mut alice, "/two/app", &[marker]).as_deref(), Some("alice"), "{marker}");
     }
-    // Her connection to the server ends with hers to the gateway.
+    // Alice's connection to the server ends with her connection to the gateway.
     let server = servers.iter().find(|server| server.saw("three alice")).expect("the server of her login");
     assert_eq!(server.requests("X-Next").len(), 3, "all requests go to the server of her login");
     drop(alice);
@@ -136,7 +136,7 @@ fn a_client_logs_in_over_one_upstream_connection_although_there_are_several_serv
 }
 
 #[test]
-fn a_login_survives_a_rest_but_not_the_server_s_close() {
+fn a_login_survives_a_pause_but_not_the_server_s_close() {
     let fixture = fixture();
     let mut alice = fixture.connect();
     let login = user(&mut alice, "/public/app", &["Authorization: Negotiate alice", "X-Marker: first"]);

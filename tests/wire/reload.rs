@@ -4,7 +4,7 @@
 use crate::support::certificates::{Authority, pem, self_signed};
 use crate::support::config::{SECRET, cheap_hash};
 use crate::support::tls::{H2, Identity, shown};
-use crate::support::{Config, Conn, Fixture, Gateway, Upstream, get};
+use crate::support::{Config, Conn, Fixture, Gateway, PATIENCE, Upstream, get};
 use bytes::Bytes;
 use http_body_util::Full;
 use std::path::Path;
@@ -22,11 +22,7 @@ const BETWEEN: usize = 20;
 fn eventually(gateway: &Gateway, what: &str, mut done: impl FnMut() -> bool) {
     let started = Instant::now();
     while !done() {
-        assert!(
-            started.elapsed() < Duration::from_secs(10),
-            "{what}: not within 10 s\n{}",
-            gateway.written()
-        );
+        assert!(started.elapsed() < PATIENCE, "{what}: not within 10 s\n{}", gateway.written());
         thread::sleep(Duration::from_millis(10));
     }
 }

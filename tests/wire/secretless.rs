@@ -4,7 +4,8 @@ use crate::support::certificates::{Authority, self_signed};
 use crate::support::jose::{SigningKey, encode};
 use crate::support::tls::Identity;
 use crate::support::{
-    Config, Conn, Gateway, INTROSPECT, TOKEN, TestResponse, Upstream, form, get, post_form, token_of,
+    Config, Conn, Gateway, INTROSPECT, PATIENCE, TOKEN, TestResponse, Upstream, form, get, post_form,
+    token_of,
 };
 use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
@@ -100,7 +101,7 @@ fn a_client_with_a_self_signed_certificate_can_be_added_at_run_time() {
     let thumbprint = format!("tls_thumbprint = \"{}\"", thumbprint(&own));
     let after = before.table(&client("own", "self_signed_tls_client_auth", &thumbprint));
     std::fs::write(gateway.dir().join("gateway.toml"), after.text()).expect("gateway.toml");
-    wait_until(Duration::from_secs(5), || request_token(&gateway, "own", Some(&own)).code() == 200);
+    wait_until(PATIENCE, || request_token(&gateway, "own", Some(&own)).code() == 200);
 }
 
 /// A web server that publishes a client's keys; `None` simulates an outage.
@@ -153,12 +154,12 @@ fn keys_at_a_url_are_fetched_rotated_and_kept_during_an_outage() {
         );
         Conn::plain(gateway.plain()).request(post_form(TOKEN, &[], body))
     };
-    wait_until(Duration::from_secs(5), || request_token(&old, "old").code() == 200);
+    wait_until(PATIENCE, || request_token(&old, "old").code() == 200);
     // The client publishes another key: the first signature with it is refused, and makes the gateway fetch
     // the keys.
     server.publish(&[new.jwk(",\"kid\":\"new\"")]);
     request_token(&new, "new").oauth_error(401, "invalid_client");
-    wait_until(Duration::from_secs(5), || request_token(&new, "new").code() == 200);
+    wait_until(PATIENCE, || request_token(&new, "new").code() == 200);
     request_token(&old, "old").oauth_error(401, "invalid_client");
     server.break_down();
     request_token(&old, "old").oauth_error(401, "invalid_client");
@@ -185,7 +186,7 @@ fn requests_without_a_secret_and_forged_assertions_lock_nobody_out() {
         let kind = form("urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
         post(format!("client_assertion={assertion}&client_assertion_type={kind}"))
     };
-    wait_until(Duration::from_secs(5), || signed(&key).code() == 200);
+    wait_until(PATIENCE, || signed(&key).code() == 200);
 
     for number in 0..101 {
         post(format!("client_id=unknown-{number}")).oauth_error(401, "invalid_client");

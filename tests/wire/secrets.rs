@@ -3,7 +3,7 @@
 use crate::support::config::{SECRET, cheap_hash};
 use crate::support::guard::Guard;
 use crate::support::program::Output;
-use crate::support::{Config, Conn, Gateway, TOKEN, credentials, form, post_form, raw, run};
+use crate::support::{Config, Conn, Gateway, PATIENCE, TOKEN, credentials, form, post_form, raw, run};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::thread;
@@ -33,7 +33,7 @@ fn journal(state: &Path) -> rusqlite::Connection {
     rusqlite::Connection::open(state.join("journal.db")).expect("a journal")
 }
 
-/// Returns the use of secrets in the journal: client, secret id and entry. None may be late.
+/// Returns the use of secrets in the journal: client, secret id and entry. No row may be late.
 fn entries(state: &Path) -> Vec<(String, String, Value)> {
     let journal = journal(state);
     let mut rows = journal.prepare("SELECT client, secret, entry, late FROM secret_usage").expect("a table");
@@ -99,7 +99,7 @@ fn the_use_of_secrets_is_reported_and_survives_a_restart() {
         if of("one ", "ago from 127.0.0.1, 3 times") && of("two ", "never used (since 2") {
             break;
         }
-        assert!(started.elapsed() < Duration::from_secs(5), "{list}\n{}", gateway.written());
+        assert!(started.elapsed() < PATIENCE, "{list}\n{}", gateway.written());
         thread::sleep(Duration::from_millis(50));
     }
     let shown = run_ok(gateway.dir(), &["state", "--json"]).stdout;
@@ -267,7 +267,7 @@ fn the_file_of_an_earlier_version_is_imported_once() {
     gateway.wait(Duration::from_secs(12));
     assert!(state.path().join("secrets.json.imported").exists());
     assert!(!state.path().join("secrets.json").exists());
-    // A crash between the two steps, or a rename that was undone.
+    // This is the state after a crash between the two steps, or after a rename that was undone.
     std::fs::rename(state.path().join("secrets.json.imported"), state.path().join("secrets.json"))
         .expect("renamed");
     let before = entries(state.path())[0].2["count"].as_u64().expect("a count");

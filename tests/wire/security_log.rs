@@ -30,7 +30,7 @@ fn with_log(config: Config, more: &str) -> Config {
 }
 
 #[test]
-fn every_kind_of_refusal_has_a_line_that_names_who_and_why_and_no_secret() {
+fn every_kind_of_refusal_has_a_line_that_names_the_client_and_the_reason_and_no_secret() {
     let fixture = Fixture::start(|config| {
         with_log(config, "").route("path = \"/closed\"\ndeny = [\"127.0.0.1\"]\nupstream = \"api\"")
     });
@@ -44,7 +44,7 @@ fn every_kind_of_refusal_has_a_line_that_names_who_and_why_and_no_secret() {
     fixture.raw(get("/hello", &[&bearer])).status(401);
     fixture.raw(get("/hello%2F..%2Fx", &[])).status(400);
     fixture.raw(get("/closed", &[&bearer])).status(403);
-    // These are no events: a client that has no token yet, and one that gets through.
+    // A request without a token and a request that is accepted are not events.
     fixture.raw(get("/hello", &[])).status(401);
     fixture.raw(get("/hello", &[&fixture.bearer("server", "read")])).status(200);
     let lines = lines(&fixture.gateway, "security.log", |lines| lines.len() >= 7);

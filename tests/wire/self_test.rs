@@ -9,18 +9,21 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// One client, one protected and one public route, and a route that has no safe method. A token must live
-/// until the attacks that need it are over, also while several tests run at the same time.
+/// The lifetime of the tokens, which the test waits for once. It replaces its tokens before they expire.
+pub(super) const LIFETIME: &str = "token_lifetime = \"4s\"";
+
+/// One client, one protected and one public route, and a route that has no safe method.
 pub(super) fn config(upstream: SocketAddr) -> Config {
     Config::bare()
         .upstream("api", upstream)
         .client(
             "tester",
             SECRET,
-            "scopes = [\"read\", \"write\"]\naudiences = [\"https://other.example\", \"https://api.example\"]\ntoken_lifetime = \"8s\"",
+            &format!("scopes = [\"read\", \"write\"]\naudiences = [\"https://other.example\", \"https://api.example\"]\n{LIFETIME}"),
         )
         .route("path = \"/v1/orders/{id}\"\nmethods = [\"GET\"]\nscopes = [\"read\"]\naudience = \"https://api.example\"\nupstream = \"api\"")
         .route("prefix = \"/open\"\naccess = \"public\"\nupstream = \"api\"")
@@ -36,12 +39,12 @@ pub(super) fn self_test(gateway: &Gateway, address: SocketAddr, arguments: &[&st
 pub(super) fn self_test_of(gateway: &Gateway, url: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
     command
-        .args(["self-test", "--wait-for-expiry", "30s", "--url", url])
+        .args(["self-test", "--wait-for-expiry", "30s", "--timeout", "1m", "--url", url])
         .args(arguments)
         .env("TOLLGATE_CLIENT_SECRET", SECRET)
         .env("NO_COLOR", "1")
         .current_dir(gateway.dir());
-    finish(command, Duration::from_secs(60))
+    finish(command, Duration::from_secs(120))
 }
 
 /// Returns the attacks that passed, with what was special about them.
@@ -131,13 +134,18 @@ fn with_hole(
     gateway: SocketAddr,
     hole: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
 ) -> SocketAddr {
+    server(move |client| serve(client, gateway, &hole))
+}
+
+/// A server that serves each connection on a thread of its own.
+pub(super) fn server(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
-    let hole = Arc::new(hole);
+    let serve = Arc::new(serve);
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            let hole = Arc::clone(&hole);
-            thread::spawn(move || serve(client, gateway, &*hole));
+            let serve = Arc::clone(&serve);
+            thread::spawn(move || serve(client));
         }
     });
     address
@@ -168,7 +176,11 @@ const API: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n
 #[test]
 fn every_planted_hole_is_found() {
     let upstream = Upstream::start();
-    let gateway = Gateway::start(&config(upstream.address()));
+    let short = Gateway::start(&config(upstream.address()));
+    let long = Gateway::start_text(
+        &config(upstream.address()).text().replace(LIFETIME, "token_lifetime = \"1h\""),
+        &[],
+    );
     let is_token = |request: &str| request.contains("/oauth/");
     let has_bearer = |request: &str| request.contains("Authorization: Bearer tg_");
     type Hole = Box<dyn Fn(&str) -> bool + Send + Sync>;
@@ -194,11 +206,11 @@ fn every_planted_hole_is_found() {
         (Box::new(|request| request.starts_with("TRACE ")), &["method"]),
         (Box::new(|request| request.contains("Content-Length: +5")), &["framing"]),
     ];
-    let gateway = &gateway;
-    // Each test waits for a token to expire, so they run at the same time.
+    let (short, long) = (&short, &long);
     thread::scope(|scope| {
         for (hole, attacks) in holes {
             scope.spawn(move || {
+                let gateway = if attacks.contains(&"expired_token") { short } else { long };
                 let address = with_hole(gateway.plain(), move |request| {
                     (!is_token(request) && hole(request)).then(|| API.to_owned())
                 });
@@ -206,8 +218,8 @@ fn every_planted_hole_is_found() {
                 assert_finds(&output, attacks);
             });
         }
-        scope.spawn(|| an_api_that_shows_forged_headers_is_found(gateway));
-        scope.spawn(|| a_request_that_hides_in_a_body_is_found(gateway));
+        scope.spawn(|| an_api_that_shows_forged_headers_is_found(long));
+        scope.spawn(|| a_request_that_hides_in_a_body_is_found(long));
     });
 }
 
@@ -233,13 +245,43 @@ fn a_request_that_hides_in_a_body_is_found(gateway: &Gateway) {
 }
 
 #[test]
+fn tokens_are_replaced_before_they_expire() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&config(upstream.address()));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let asked_before = Arc::new(AtomicUsize::new(0));
+    let (now, before) = (Arc::clone(&asked), Arc::clone(&asked_before));
+    let slow = with_hole(gateway.plain(), move |request| {
+        if request.starts_with("POST /oauth/v2/oauth-token ") {
+            now.fetch_add(1, Ordering::SeqCst);
+        }
+        // The first attack takes more than half of the lifetime of the tokens.
+        if request.starts_with("GET /tollgate-self-test-") {
+            before.store(now.load(Ordering::SeqCst), Ordering::SeqCst);
+            thread::sleep(Duration::from_secs(3));
+        }
+        None
+    });
+    let output = self_test(&gateway, slow, &["--json"]);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(asked.load(Ordering::SeqCst) > asked_before.load(Ordering::SeqCst), "no new tokens: {output:?}");
+    // A token that has expired is 401 whatever its scope is.
+    let report: Value = serde_json::from_str(&output.stdout).expect("JSON");
+    let routes = report["routes"].as_array().expect("routes");
+    let cases = routes.iter().flat_map(|route| route["cases"].as_array().expect("cases"));
+    let foreign: Vec<_> =
+        cases.filter(|case| case["attack"] == "foreign_scope").map(|case| &case["status"]).collect();
+    assert!(!foreign.is_empty() && foreign.iter().all(|status| **status == 403), "{foreign:?}");
+}
+
+#[test]
 fn a_gateway_with_another_configuration_is_found() {
     let upstream = Upstream::start();
     let text = config(upstream.address());
     let gateway = Gateway::start(&text);
     let wide = text.text().replace("scopes = [\"read\"]\naudience", "access = \"public\"\n#");
     let running = Gateway::start_text(&wide, &[]);
-    // And one that refuses what must pass.
+    // Another gateway refuses a request that must pass.
     let narrow = text
         .text()
         .replace("scopes = [\"read\"]\naudience", "scopes = [\"read\", \"write\", \"admin\"]\naudience");

@@ -1,12 +1,12 @@
 //! `tollgate self-test` over HTTP/2: against the gateway, and against servers with a hole each.
 
-use crate::self_test::{assert_finds, config, passed, self_test, self_test_of};
+use crate::self_test::{LIFETIME, assert_finds, config, passed, self_test, self_test_of, server};
 use crate::support::frames::*;
 use crate::support::program::Output;
 use crate::support::{Gateway, Upstream};
 use serde_json::Value;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -18,7 +18,7 @@ const ATTACKS: [&str; 4] = ["pseudo_header", "header_field", "header_size", "fra
 /// Starts a gateway with a listener for HTTP/2 alone. A token that lives for an hour is not waited for.
 fn with_h2c(upstream: SocketAddr, lifetime: &str) -> Gateway {
     let config = config(upstream).listen("{ url = \"http://127.0.0.1:0\", h2c = true }");
-    Gateway::start_text(&config.text().replace("token_lifetime = \"8s\"", lifetime), &[])
+    Gateway::start_text(&config.text().replace(LIFETIME, lifetime), &[])
 }
 
 /// Returns the results of a report, each with its attack and its protocol.
@@ -33,7 +33,7 @@ fn results(output: &Output) -> Vec<[String; 3]> {
 #[test]
 fn a_gateway_that_keeps_its_configuration_lets_nothing_through_over_http2() {
     let upstream = Upstream::start();
-    let gateway = with_h2c(upstream.address(), "token_lifetime = \"15s\"");
+    let gateway = with_h2c(upstream.address(), LIFETIME);
     // The only protocol of this listener is HTTP/2, also for the tokens.
     let output = self_test(&gateway, gateway.h2c(), &["--json", "--junit", "junit.xml"]);
     assert_eq!(output.code, Some(0), "{output:?}");
@@ -63,8 +63,7 @@ fn a_gateway_that_keeps_its_configuration_lets_nothing_through_over_http2() {
 fn both_protocols_of_a_tls_listener_are_attacked() {
     let upstream = Upstream::start();
     let text = config(upstream.address()).listen("https://127.0.0.1:0").text();
-    let gateway =
-        Gateway::start_text(&text.replace("token_lifetime = \"8s\"", "token_lifetime = \"1h\""), &[]);
+    let gateway = Gateway::start_text(&text.replace(LIFETIME, "token_lifetime = \"1h\""), &[]);
     let url = format!("https://{}", gateway.tls());
     let output = self_test_of(&gateway, &url, &[]);
     assert_eq!(output.code, Some(0), "{output:?}");
@@ -136,19 +135,10 @@ fn every_planted_hole_is_found_over_http2() {
 /// A server in front of the gateway that answers as the API would where it has its hole. `hole` gets the
 /// fields of a request, a line each.
 fn with_hole(gateway: SocketAddr, hole: impl Fn(&str) -> bool + Send + Sync + 'static) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("its address");
-    let hole = Arc::new(hole);
-    thread::spawn(move || {
-        for client in listener.incoming().flatten() {
-            let hole = Arc::clone(&hole);
-            thread::spawn(move || {
-                let _ = serve(&client, gateway, &*hole);
-                let _ = client.shutdown(Shutdown::Both);
-            });
-        }
-    });
-    address
+    server(move |client| {
+        let _ = serve(&client, gateway, &hole);
+        let _ = client.shutdown(Shutdown::Both);
+    })
 }
 
 /// Passes everything on to the gateway, except for requests that fit through the hole.

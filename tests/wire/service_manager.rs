@@ -122,7 +122,7 @@ fn a_socket_of_the_service_manager_that_no_listener_names_is_reported_and_closed
 }
 
 #[test]
-fn a_descriptor_that_is_no_socket_ends_the_start() {
+fn a_descriptor_that_is_not_a_socket_prevents_the_start() {
     let fixture = Fixture::start(|config| config);
     let mut command = std::process::Command::new("sh");
     command

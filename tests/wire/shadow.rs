@@ -166,7 +166,7 @@ fn five_callers_move_to_tokens_without_an_outage() {
         ]
     );
 
-    // The configuration is changed as proposed, and each caller does its part when it comes to it.
+    // The configuration is changed as proposed, and then each caller is changed.
     let proposals = document["proposals"].as_array().expect("proposals");
     assert_eq!(proposals.len(), 3, "{proposals:#?}");
     for proposal in proposals {

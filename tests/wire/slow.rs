@@ -1,7 +1,7 @@
 //! Slow clients, and many from one address, on new and on used connections: each is disconnected in time, and
 //! nothing incomplete is treated as complete.
 
-use crate::support::{Config, Conn, Fixture, Gateway, Next, TOKEN, Upstream, get};
+use crate::support::{Config, Conn, Fixture, Gateway, Next, PATIENCE, TOKEN, Upstream, get};
 use std::io::Write;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -38,7 +38,7 @@ fn connection(fixture: &Fixture, used: bool) -> Conn {
 fn ends(conn: &mut Conn, started: Instant, what: &str) {
     conn.assert_closed(what);
     let took = started.elapsed();
-    assert!((Duration::from_millis(350)..Duration::from_secs(4)).contains(&took), "{what}: {took:?}");
+    assert!((Duration::from_millis(350)..PATIENCE).contains(&took), "{what}: {took:?}");
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn connections_per_address_are_limited() {
     // A reload changes the limit for new connections.
     std::fs::write(gateway.dir().join("gateway.toml"), config(4).text()).expect("gateway.toml");
     gateway.signal("HUP");
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     while !gateway.written().contains("reloaded:") {
         assert!(Instant::now() < deadline, "{}", gateway.written());
         thread::sleep(Duration::from_millis(10));
@@ -173,7 +173,7 @@ fn connections_per_address_are_limited() {
     three[3].request(get("/public/x", &[])).status(200);
     Conn::plain(gateway.plain()).read().problem(503);
     drop(three);
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let mut conn = Conn::plain(gateway.plain());
         conn.send(get("/public/x", &[]));

@@ -2,7 +2,7 @@
 
 use crate::support::tls::connect_h2;
 use crate::support::upstream::ok;
-use crate::support::{Conn, Fixture, Next, REVOKE, credentials, get, post_form, shared};
+use crate::support::{Conn, Fixture, Next, PATIENCE, REVOKE, credentials, get, post_form, shared};
 use bytes::Bytes;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
@@ -69,7 +69,7 @@ fn a_stream_of_events_ends_with_its_token() {
     gateway.raw(post_form(REVOKE, &[], format!("{}&token={token}", credentials("server")))).status(200);
     let (rest, _) = conn.read_rest();
     assert!(!rest.ends_with(b"0\r\n\r\n"), "a stream that was cut ended well");
-    is_gone.recv_timeout(Duration::from_secs(5)).expect("the upstream notices");
+    is_gone.recv_timeout(PATIENCE).expect("the upstream notices");
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn sixty_four_mebibytes_stream_with_constant_memory() {
     // A client that does not read while the upstream writes: the gateway must not read ahead for it.
     let mut lazy = fixture.connect();
     lazy.send(get("/large/down?m=lazy", &[&bearer, "Range: bytes=100-"]));
-    arrived.recv_timeout(Duration::from_secs(5)).expect("it arrives");
+    arrived.recv_timeout(PATIENCE).expect("it arrives");
     // A client that reads as fast as it can.
     let mut tcp = TcpStream::connect(fixture.address()).expect("a connection");
     tcp.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");

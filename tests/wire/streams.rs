@@ -4,7 +4,7 @@
 use crate::support::config::SECRET;
 use crate::support::tls::H2;
 use crate::support::upstream::contains;
-use crate::support::{Conn, Fixture, Next, REVOKE, credentials, get, post_form};
+use crate::support::{Conn, Fixture, Next, PATIENCE, REVOKE, credentials, get, post_form};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use std::io::{self, Read, Write};
@@ -214,7 +214,7 @@ impl hyper::body::Body for Parts {
 #[test]
 fn a_busy_stream_ends_with_its_token_too() {
     let fixture = Fixture::start(|config| config);
-    // As much as fits, so that there is always more for a slower client.
+    // The server writes as much as the sockets take, so there is always more for a slower client.
     fixture.upstream.on("/api/flood", |_, out| {
         out.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
         let chunk = [b"10000\r\n", &[b'x'; 0x10000][..], b"\r\n"].concat();
@@ -224,14 +224,14 @@ fn a_busy_stream_ends_with_its_token_too() {
     });
     let token = fixture.token("other", "read");
     let mut client = TcpStream::connect(fixture.address()).expect("a connection");
-    client.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+    client.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     client
         .write_all(&get("/api/flood?m=flood", &[&format!("Authorization: Bearer {token}")]))
         .expect("a request");
     let mut part = vec![0; 1 << 18];
     assert!(client.read(&mut part).expect("the answer's head") > 0);
     fixture.raw(post_form(REVOKE, &[], format!("{}&token={token}", credentials("other")))).status(200);
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     while client.read(&mut part).is_ok_and(|count| count > 0) {
         assert!(Instant::now() < deadline, "the stream does not end");
         thread::sleep(Duration::from_millis(2));

@@ -1,12 +1,11 @@
 //! WebSocket and other upgrades through the gateway, byte by byte.
 
 use crate::support::message::read_head;
-use crate::support::{Conn, Fixture, REVOKE, credentials, get, post_form};
+use crate::support::{Conn, Fixture, PATIENCE, REVOKE, credentials, get, post_form};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread;
-use std::time::Duration;
 
 /// What a server received: heads of requests, and bytes after an upgrade.
 #[derive(Default)]
@@ -81,11 +80,8 @@ impl Server {
     #[track_caller]
     fn wait(&self, what: &str, find: impl Fn(&Seen) -> Option<()>) {
         let seen = self.0.0.lock().expect("what was seen");
-        let (seen, timeout) = self
-            .0
-            .1
-            .wait_timeout_while(seen, Duration::from_secs(5), |seen| find(seen).is_none())
-            .expect("it");
+        let (seen, timeout) =
+            self.0.1.wait_timeout_while(seen, PATIENCE, |seen| find(seen).is_none()).expect("it");
         assert!(!timeout.timed_out(), "{what} does not come: {:?}, {:?}", seen.heads, seen.tunnelled);
     }
 

@@ -1,7 +1,7 @@
 //! Details of HTTP/1.1 towards the servers: early, late, excessive or missing bytes.
 
 use crate::support::upstream::{Recorded, ok};
-use crate::support::{Config, Conn, Fixture, Gateway, Next, get, shared};
+use crate::support::{Config, Conn, Fixture, Gateway, Next, PATIENCE, get, shared};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -230,6 +230,7 @@ fn bytes_after_a_response_reach_no_client() {
         for late in [false, true] {
             let path = format!("/api/too-much-{name}");
             let answer = answer.clone();
+            let (tell, written) = channel();
             gateway.upstream.on(&path, move |_: &Recorded, out: &mut TcpStream| {
                 let split = if late {
                     answer.find("HTTP/1.1 200 OK\r\nContent-Length: 4").unwrap_or(answer.len())
@@ -242,6 +243,7 @@ fn bytes_after_a_response_reach_no_client() {
                     thread::sleep(Duration::from_millis(30));
                 }
                 out.write_all(then)?;
+                let _ = tell.send(());
                 Ok(Next::KeepAlive)
             });
             let mut conn = gateway.connect();
@@ -249,6 +251,7 @@ fn bytes_after_a_response_reach_no_client() {
             let got = conn.try_read(method == "HEAD").expect("an answer");
             assert!(!String::from_utf8_lossy(got.body()).contains("evil"), "{name}: {got}");
             if late {
+                written.recv_timeout(PATIENCE).expect("the server writes");
                 thread::sleep(Duration::from_millis(80));
             }
             let marker = format!("m=after-{name}-{late}.");
@@ -336,7 +339,7 @@ fn interim_responses_are_parsed_and_limited() {
     let (address, ended) = by_pieces(vec!["HTTP/1.1 100 Continue\r\n\r\n"; 40]);
     let endless = gateway("http", address, "");
     Conn::plain(endless.plain()).request(get("/endless", &[])).problem(502);
-    ended.recv_timeout(Duration::from_secs(5)).expect("the connection is closed");
+    ended.recv_timeout(PATIENCE).expect("the connection is closed");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 mod protocol;
 
 use crate::support::h2_upstream::{Act, H2Upstream, fine};
-use crate::support::{Config, Conn, Gateway, get};
+use crate::support::{Config, Conn, Gateway, PATIENCE, get};
 use bytes::Bytes;
 use h2::Reason;
 use http::{HeaderMap, HeaderValue, Response};
@@ -32,7 +32,7 @@ fn gateway(upstream: &H2Upstream, lines: &str) -> Gateway {
 /// Waits until the gateway has written a line that contains `text`.
 #[track_caller]
 fn wrote(gateway: &Gateway, text: &str) {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     while !gateway.written().contains(text) {
         assert!(Instant::now() < deadline, "{text:?} is not in the log\n{}", gateway.written());
         thread::sleep(Duration::from_millis(5));

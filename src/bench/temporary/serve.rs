@@ -16,7 +16,7 @@ use crate::server::Bound;
 /// Serves as the temporary gateway until standard input ends.
 ///
 /// # Errors
-/// An order or a configuration that makes no gateway.
+/// Fails if the order or the configuration is invalid.
 pub(crate) fn serve(path: &Path) -> Result<(), BenchError> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line).map_err(BenchError::failed)?;

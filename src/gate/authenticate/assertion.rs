@@ -32,7 +32,7 @@ impl Gate {
         &self,
         settings: &Settings,
         client_id: Option<&str>,
-        assertion: Secret,
+        assertion: &Secret,
         origin: Origin<'_>,
     ) -> Result<Arc<Client>, TokenError> {
         let subject = assertion::peek_client(assertion.expose()).map_err(|_| TokenError::InvalidClient)?;
@@ -48,7 +48,7 @@ impl Gate {
             own_urls: settings.own_urls.clone(),
             now: self.inner.clock.unix_time().as_secs(),
             earliest: self.inner.assertions.earliest(self.clock(), self.inner.store.lasting().is_some()),
-            assertion,
+            assertion: assertion.clone(),
         };
         let (address, now) = (origin.address_or_shared(), self.inner.clock.now());
         let throttle = &self.inner.throttle;

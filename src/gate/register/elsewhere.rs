@@ -1,5 +1,6 @@
 //! Clients that another gateway has registered.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,24 +26,50 @@ impl Gate {
         settings: &Settings,
         auth: &ClientAuth,
     ) -> Result<Option<Arc<Settings>>, TokenError> {
-        let table = self.inner.registry.table(&*self.inner.store);
-        if settings.registration.is_none() || !table.has_others() {
+        if settings.registration.is_none() || !self.shares_registered() {
             return Ok(None);
         }
-        let id = match auth {
-            ClientAuth::Secret { client_id, .. } | ClientAuth::Id(client_id) => client_id.clone(),
-            ClientAuth::Assertion { assertion, .. } => {
-                match crate::oauth::assertion::peek_client(assertion.expose()) {
-                    Ok(id) => id.to_string(),
-                    Err(_) => return Ok(None),
-                }
-            }
+        let Some(id) = client_of(auth).filter(|id| !settings.clients.contains_key(&**id)) else {
+            return Ok(None);
         };
-        if settings.clients.contains_key(id.as_str()) {
-            return Ok(None);
-        }
         self.ask_for_registered(&id).await?;
         Ok(Some(self.settings_full()))
+    }
+
+    /// Catches up with the store, if the client that was refused is one that other gateways can change.
+    /// Returns the settings afterwards, or `None` if they have the client that was refused.
+    ///
+    /// # Errors
+    /// `temporarily_unavailable` if the store cannot answer.
+    #[cold]
+    pub(in crate::gate) async fn find_changed(
+        &self,
+        settings: &Settings,
+        auth: &ClientAuth,
+    ) -> Result<Option<Arc<Settings>>, TokenError> {
+        if !self.shares_registered() {
+            return Ok(None);
+        }
+        let Some(id) = client_of(auth) else { return Ok(None) };
+        let Some(refused) = settings.clients.get(&*id).filter(|client| client.last_use.is_some()) else {
+            return Ok(None);
+        };
+        self.catch_up().await?;
+        let now = self.settings_full();
+        let changed = now.clients.get(&*id).is_some_and(|client| !Arc::ptr_eq(client, refused));
+        Ok(changed.then_some(now))
+    }
+
+    /// Returns whether other gateways register, replace and remove the clients of this one.
+    fn shares_registered(&self) -> bool {
+        self.inner.registry.table(&*self.inner.store).has_others()
+    }
+
+    /// Waits until this gate has applied what other gateways have written before the call. The store limits how
+    /// often that costs a query: all requests that wait share the next one.
+    pub(super) async fn catch_up(&self) -> Result<(), TokenError> {
+        let table = self.inner.registry.table(&*self.inner.store);
+        table.catch_up().get().await.map_err(|_| TokenError::Unavailable(RETRY))
     }
 
     /// Asks the store for a client that this gateway does not know.
@@ -95,6 +122,16 @@ impl Gate {
     pub(super) fn adopt_registered(&self, key: &str, value: Option<&[u8]>) {
         if let Some(id) = self.inner.registry.apply(key, value) {
             drop(self.refresh_client(id, Changed::Elsewhere));
+        }
+    }
+}
+
+/// Returns the client that a request claims to be from.
+fn client_of(auth: &ClientAuth) -> Option<Cow<'_, str>> {
+    match auth {
+        ClientAuth::Secret { client_id, .. } | ClientAuth::Id(client_id) => Some(Cow::Borrowed(client_id)),
+        ClientAuth::Assertion { assertion, .. } => {
+            crate::oauth::assertion::peek_client(assertion.expose()).ok().map(Cow::Owned)
         }
     }
 }

@@ -118,8 +118,15 @@ impl Gate {
         let token = presented(TokenKind::Registration, parts)?;
         self.ask_for_registered(id).await?;
         let now = self.inner.clock.unix_time().as_secs();
-        let client = self.inner.registry.get(id).filter(|client| client.is_managed_with(&token, now));
-        let client = client.ok_or(TokenError::InvalidRegistrationToken)?;
+        let find = || self.inner.registry.get(id).filter(|client| client.is_managed_with(&token, now));
+        let client = match find() {
+            Some(client) => client,
+            None => {
+                // Another gateway may have given the client another token a moment ago.
+                self.catch_up().await?;
+                find().ok_or(TokenError::InvalidRegistrationToken)?
+            }
+        };
         // A client that an operator has disabled or removed cannot manage its registration.
         let settings = self.settings();
         let in_force =

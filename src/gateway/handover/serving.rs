@@ -147,17 +147,17 @@ impl Handover {
             "upgrade" => {
                 let handover = Arc::clone(self);
                 let upgrade = move || {
-                    let told = match handover.upgrade() {
+                    let sent = match handover.upgrade() {
                         Ok(process) => channel.send(&format!("done {process}")),
                         Err(reason) => channel.send_failure(&reason),
                     };
-                    if told.is_err() {
-                        log::info!("the process that asked for the upgrade has not waited for its outcome");
+                    if sent.is_err() {
+                        log::info!("the process that requested the upgrade did not wait for its result");
                     }
                 };
                 thread::Builder::new().name("tollgate-upgrade".to_owned()).spawn(upgrade)?;
             }
-            _ => channel.send_failure("this gateway knows no such request")?,
+            _ => channel.send_failure("the gateway does not support this request")?,
         }
         Ok(())
     }

@@ -53,7 +53,7 @@ fn block(
             Token::Open => return Err(ImportError::at(at, "blocks are nested too deeply")),
             Token::Close if opened.is_some() && words.is_empty() => return Ok(directives),
             Token::Close => {
-                return Err(ImportError::at(at, "this } closes nothing, or a ; is missing before it"));
+                return Err(ImportError::at(at, "this } has no matching {, or a ; is missing before it"));
             }
         };
         let mut words = words.drain(..);

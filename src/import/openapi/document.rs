@@ -23,7 +23,7 @@ impl<'a> Document<'a> {
             Some(version) => {
                 return Err(ImportError::at(
                     root.position,
-                    format!("OpenAPI {version} is not known; 2.0 and 3.x are"),
+                    format!("OpenAPI {version} is not supported; 2.0 and 3.x are"),
                 ));
             }
             None => {

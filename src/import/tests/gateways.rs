@@ -107,7 +107,7 @@ fn broken_nginx_files_are_refused_where_they_are_broken() {
     for (text, expected) in [
         ("server {", "1:8: this block is not closed"),
         ("a b", "1:1: a has no ; at its end"),
-        ("}", "1:1: this } closes nothing, or a ; is missing before it"),
+        ("}", "1:1: this } has no matching {, or a ; is missing before it"),
         ("a \"b", "1:3: this quote is not closed"),
         ("a;\n;", "2:1: a directive has no name"),
     ] {
@@ -174,7 +174,7 @@ fn kong_routes_whose_restrictions_a_route_cannot_express_are_left_out() {
         assert_eq!(render(&draft), "", "{route}");
         assert!(findings(&draft).join("\n").contains("route r is not imported"), "{route}");
     }
-    // A group is no scope if it has a space.
+    // The name of a group that has a space cannot be a scope.
     let group = "services: [{ name: s, url: 'http://h/base', routes: [{ paths: [/a], plugins: [{ name: acl, config: { \
                  allow: [the team] } }] }] }]";
     let draft = gateway(Gateway::Kong, group).unwrap();

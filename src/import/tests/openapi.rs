@@ -173,13 +173,13 @@ fn files_that_are_not_descriptions_are_refused_with_the_reason() {
         error("paths: {}"),
         "1:1: this is not an OpenAPI description: it has neither \"openapi\" nor \"swagger\""
     );
-    assert_eq!(error("openapi: 4.0.0"), "1:1: OpenAPI 4.0.0 is not known; 2.0 and 3.x are");
+    assert_eq!(error("openapi: 4.0.0"), "1:1: OpenAPI 4.0.0 is not supported; 2.0 and 3.x are");
     assert_eq!(error(""), "the file is empty");
     assert!(error("a: [").contains("this is not YAML or JSON"), "{}", error("a: ["));
     let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     assert!(error(&deep(150)).contains("nested deeper"), "{}", error(&deep(150)));
     assert!(error(&deep(100_000)).contains("recursion limit"), "{}", error(&deep(100_000)));
-    // Ten anchors that each use the one before ten times would be ten thousand million nodes.
+    // Ten anchors that each use the one before ten times would be ten billion nodes.
     let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..10 {
         let aliases = vec![format!("*a{}", level - 1); 10].join(", ");

@@ -34,7 +34,7 @@ pub(super) fn parse(rule: &str) -> Result<Vec<Match>, String> {
         .into_iter()
         .map(|one| {
             if one.methods.as_ref().is_some_and(BTreeSet::is_empty) {
-                return Err("its rule can never hold".to_owned());
+                return Err("its rule can never match".to_owned());
             }
             Ok(Match {
                 host: one.host,

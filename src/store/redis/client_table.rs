@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::store::redis::RedisStore;
-use crate::store::redis::clients::{find, query, script};
+use crate::store::redis::clients::{catch_up, find, query, script};
 use crate::store::token_store::{ClientTable, OnRowChange, Pending, RowChange, StoreError};
 
 /// The largest number that Lua counts exactly.
@@ -86,6 +86,11 @@ impl ClientTable for RedisStore {
     fn find_row(&self, key: &str) -> Pending<'_, Result<Option<Vec<u8>>, StoreError>> {
         let (shared, key) = (Arc::clone(&self.shared), key.to_owned());
         self.begin(async move { find(&shared, &key).await })
+    }
+
+    fn catch_up(&self) -> Pending<'_, Result<(), StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        self.begin(async move { catch_up(&shared).await })
     }
 
     fn has_others(&self) -> bool {

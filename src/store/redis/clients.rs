@@ -17,6 +17,8 @@ use crate::store::token_store::StoreError;
 
 /// How often the number is read without a notification.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// The shortest time between two reads of the number. Requests that fail cause reads, too.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Returns the number of changes and all rows.
 const ALL: &str = r"
@@ -40,20 +42,39 @@ return 1
 pub(super) async fn run(shared: Arc<Shared>) {
     loop {
         let _ = tokio::time::timeout(LOOK_EVERY, shared.clients.changed.notified()).await;
-        let mut version = redis::cmd("GET");
-        version.arg(&shared.keys.clients_version);
         let Ok(Ok(link)) = tokio::time::timeout(PATIENCE, shared.link()).await else { continue };
-        let version = link.data.clone().query::<Option<u64>>(&version).await;
-        let changed =
-            version.is_ok_and(|now| now.unwrap_or(0) != shared.clients.seen.load(Ordering::Relaxed));
-        if changed && let Err(error) = load(&shared, &link).await {
-            log::debug!("the registered clients cannot be read from the shared store: {error}");
+        let look = shared.clients.looks.begin();
+        match follow(&shared, &link).await {
+            Ok(true) => shared.clients.looks.finish(look),
+            Ok(false) => shared.clients.changed.notify_one(),
+            Err(error) => {
+                log::debug!("the registered clients cannot be read from the shared store: {error}");
+            }
         }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// Reads the whole table into memory.
-pub(super) async fn load(shared: &Shared, link: &Link) -> Result<(), EngineError> {
+/// Reads the number, and the table if it has changed. Returns whether memory has what the engine had.
+async fn follow(shared: &Shared, link: &Link) -> Result<bool, EngineError> {
+    let mut version = redis::cmd("GET");
+    version.arg(&shared.keys.clients_version);
+    let now = link.data.clone().query::<Option<u64>>(&version).await?.unwrap_or(0);
+    if now == shared.clients.seen.load(Ordering::Relaxed) {
+        return Ok(true);
+    }
+    load(shared, link).await
+}
+
+/// Waits until memory has what the engine has at the time of the call. All callers share the next read.
+pub(super) async fn catch_up(shared: &Shared) -> Result<(), StoreError> {
+    let next = shared.clients.looks.next();
+    shared.clients.changed.notify_one();
+    tokio::time::timeout(PATIENCE, next).await.map_err(|_| StoreError::Unavailable)
+}
+
+/// Reads the whole table into memory. Returns `false` if the engine has lost changes, which it gets back first.
+pub(super) async fn load(shared: &Shared, link: &Link) -> Result<bool, EngineError> {
     let mut data = link.data.clone();
     let reading = shared.clients.read();
     let (version, rows): (u64, Vec<(String, Vec<u8>)>) = data.query(&script(shared, ALL)).await?;
@@ -66,10 +87,10 @@ pub(super) async fn load(shared: &Shared, link: &Link) -> Result<(), EngineError
         }
         let _: u64 = data.query(&restore).await?;
         shared.clients.seen.store(0, Ordering::Relaxed);
-        return Ok(());
+        return Ok(false);
     }
     reading.finish(version, rows);
-    Ok(())
+    Ok(true)
 }
 
 /// Reads a client that another gateway has registered, before its token is judged.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::Notify;
 
 use crate::store::client_table::{MemoryTable, differences};
+use crate::store::redis::looks::Looks;
 use crate::store::token_store::{OnRowChange, RowChange};
 
 /// The table as this gateway knows it.
@@ -17,6 +18,7 @@ pub(super) struct KnownClients {
     pub(super) seen: AtomicU64,
     /// Notified when the table in the engine has changed.
     pub(super) changed: Arc<Notify>,
+    pub(super) looks: Looks,
     pub(super) on_change: OnceLock<OnRowChange>,
     /// Held while rows of the engine are applied, so that an older response does not replace a newer one.
     applying: Mutex<()>,

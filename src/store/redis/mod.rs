@@ -22,6 +22,7 @@ mod identity;
 mod keys;
 mod known_clients;
 mod lease;
+mod looks;
 mod recent;
 #[cfg(feature = "gateway")]
 mod registered;

@@ -66,7 +66,7 @@ fn a_reload_turns_the_access_log_on_and_off() {
     // The writer has run once something that comes later is seen: the end of the process.
     let mut gateway = gateway.gateway;
     gateway.signal("TERM");
-    gateway.wait(Duration::from_secs(6));
+    gateway.wait(PATIENCE);
     assert!(!gateway.written().contains("/users/none") && !gateway.written().contains("/off-2"));
     assert!(!gateway.written().contains("only after a restart"), "{}", gateway.written());
 }
@@ -79,7 +79,7 @@ fn the_last_lines_are_written_before_the_process_exits() {
         conn.request(get(&format!("/number-{number}"), &[])).status(404);
     }
     gateway.signal("TERM");
-    assert_eq!(gateway.wait(Duration::from_secs(6)).code(), Some(0));
+    assert_eq!(gateway.wait(PATIENCE).code(), Some(0));
     let find = || Some(lines(&gateway.written()).len()).filter(|found| *found == 200);
     eventually(&gateway, "lines were lost", find);
 }

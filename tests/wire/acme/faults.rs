@@ -68,7 +68,7 @@ fn an_authority_with_another_certificate_is_not_trusted() {
 }
 
 #[test]
-fn an_authority_that_limits_orders_is_left_alone_as_long_as_it_says() {
+fn an_authority_that_limits_orders_gets_no_order_before_the_time_that_it_names() {
     let setup = Setup::new(DAY * 90);
     setup.authority.change(|faults| faults.rate_limited = Some(7_200));
     let gateway = setup.start(&setup.config(""));

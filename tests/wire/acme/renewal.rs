@@ -12,8 +12,8 @@ use std::time::Duration;
 
 const SHORT: Duration = Duration::from_secs(8);
 
-/// Clients that keep their connection, and clients that connect for each request, until they are stopped. Every response
-/// must have status 200.
+/// Clients that keep their connection, and clients that connect for each request, until they are stopped. Every
+/// response must have status 200.
 struct Load(Arc<AtomicBool>, Vec<thread::JoinHandle<usize>>);
 
 impl Load {

@@ -52,7 +52,7 @@ fn users_are_managed_from_the_command_line() {
 }
 
 #[test]
-fn a_link_is_printed_for_whoever_owns_the_state_folder() {
+fn a_link_is_printed_for_the_owner_of_the_state_folder() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("gateway.toml");
     fs::write(&file, "").expect("write");

@@ -52,7 +52,7 @@ fn refused_callers_become_proposals_and_the_route_is_enforced() {
     let enforced = post(&admin, "reader", "/explain", &json!({ "url": "/hello" })).json();
     assert_eq!((&enforced["status"], &enforced["enforced"]), (&json!(401), &Value::Null));
 
-    // A proposal is operations that can be sent as they are, or none where a person has to decide.
+    // A proposal consists of operations that can be sent unchanged. It has none if a person has to decide.
     let proposals = admin.api("/shadow/proposals");
     let proposals = proposals["items"].as_array().expect("proposals").clone();
     let of = |kind: &str| proposals.iter().find(|one| one["proposal"]["kind"] == kind).expect(kind).clone();
@@ -66,7 +66,7 @@ fn refused_callers_become_proposals_and_the_route_is_enforced() {
     let good = admin.fixture.bearer("report", "read");
     admin.fixture.raw(get("/legacy/b", &[&good])).status(200);
     let route = admin.api("/shadow")["items"][0].clone();
-    // The caller without a token has the address from which another one passes now, so nobody waits.
+    // The caller without a token has the address of a caller that passes now, so every caller would pass.
     let callers = route["callers"].as_array().expect("callers");
     assert!(callers.iter().all(|caller| caller["would_pass"] == true), "{route:#}");
 

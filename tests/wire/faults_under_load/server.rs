@@ -1,5 +1,6 @@
 //! A server that fails on demand.
 
+use crate::support::PATIENCE;
 use crate::support::message::read_message;
 use crate::support::upstream::ok;
 use std::collections::HashMap;
@@ -74,7 +75,7 @@ impl Server {
     }
 
     pub(super) fn come_back(&self) {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + PATIENCE;
         loop {
             match TcpListener::bind(self.address) {
                 Ok(listener) => return self.listen(listener),

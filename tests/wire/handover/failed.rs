@@ -3,7 +3,7 @@
 use super::{bearer, start};
 use crate::support::program::{Output, finish, program, run_upgrade};
 use crate::support::run;
-use crate::support::{Config, Fixture, Gateway, REVOKE, Upstream, credentials, get, post_form};
+use crate::support::{Config, Fixture, Gateway, PATIENCE, REVOKE, Upstream, credentials, get, post_form};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -153,9 +153,9 @@ fn only_a_process_that_the_gateway_has_started_can_take_over() {
     }
     let mode = std::fs::metadata(&path).expect("the socket").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    for (line, answer) in [("successor", "has started"), ("nonsense", "no such request")] {
+    for (line, answer) in [("successor", "has started"), ("nonsense", "does not support")] {
         let mut stream = reaches().expect("a connection");
-        stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.write_all(format!("{line}\n").as_bytes()).expect("sent");
         let mut told = String::new();
         stream.read_to_string(&mut told).expect("an answer");

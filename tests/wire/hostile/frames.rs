@@ -2,10 +2,10 @@
 //! connection or are tolerated in bounded memory, and the gateway keeps serving.
 
 use crate::support::frames::*;
-use crate::support::{Conn, Fixture, Next, get};
+use crate::support::{Conn, Fixture, Next, PATIENCE, get};
 use std::io::Write;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 fn fixture() -> &'static Fixture {
     static FIXTURE: OnceLock<Fixture> = OnceLock::new();
@@ -382,7 +382,7 @@ fn a_stream_that_the_client_blocks_times_out() {
     frames.send(frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]));
     assert_eq!(send_request(&mut frames, &request("/public/shut")), Outcome::Status(200));
     // It reads again, and the connection works.
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     let reset = loop {
         assert!(Instant::now() < deadline, "the stream is still waited for");
         frames.send(frame(PING, 0, 0, &[0; 8]));
@@ -393,6 +393,6 @@ fn a_stream_that_the_client_blocks_times_out() {
         assert!(matches!(frame.kind, PING | SETTINGS | WINDOW_UPDATE), "{frame:?}");
     };
     assert_eq!((reset.stream, code(&reset)), (1, 8), "CANCEL");
-    let whole = told.recv_timeout(Duration::from_secs(5)).expect("the upstream finishes");
+    let whole = told.recv_timeout(PATIENCE).expect("the upstream finishes");
     assert!(!whole, "the gateway accepted 64 MiB that no client reads");
 }

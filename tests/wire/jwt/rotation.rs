@@ -126,11 +126,11 @@ fn keys_are_replaced_under_load_and_no_request_is_refused() {
     let dir = fixture.gateway.dir();
     let requests = load(&fixture, || {
         wait_until("the first key signs", || verifier.kids() == 1);
-        // Published first.
+        // The new key is published before it signs.
         let output = run(dir, &["keys", "rotate"]);
         assert!(output.code == Some(0), "{}", output.all());
         wait_until("the second key signs", || verifier.kids() == 2);
-        // At once.
+        // This key signs at once.
         let output = run(dir, &["keys", "rotate", "--now"]);
         assert!(output.code == Some(0), "{}", output.all());
         wait_until("the third key signs", || verifier.kids() == 3);

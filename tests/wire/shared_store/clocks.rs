@@ -44,7 +44,7 @@ fn lifetimes_are_measured_by_the_engine_and_never_exceed_that_of_the_grant() {
     let record = Record::new(Arc::new(Grant::new(client, 0, terms)), clock.now());
     let token = AccessToken::from_random(&[7; 32]).digest();
     wait(first.insert(token, record)).expect("the store keeps it");
-    // Neither the wall clocks of other gateways nor how long they run decides anything.
+    // Neither the wall clocks of other gateways nor their uptimes matter.
     let mut before = LIFETIME;
     for (running, wall) in [(3_600, 1_800_000_000), (10, 1_800_003_600), (900_000, 1_799_990_000), (5_000, 0)]
     {

@@ -15,7 +15,7 @@ use super::engine::{Cluster, Engine, valkey};
 fn options(topology: Topology, number: u32) -> RedisOptions {
     RedisOptions {
         prefix: format!("test{number}"),
-        // As short as it can be: the checks revoke thousands of tokens.
+        // The shortest lease: the checks revoke thousands of tokens.
         lease: Duration::from_millis(50),
         ..RedisOptions::of(topology)
     }
@@ -59,7 +59,7 @@ fn a_primary_that_sentinels_know_keeps_the_contract_of_a_store() {
     let replica = Engine::start(&["--replicaof", "127.0.0.1", &primary.port().to_string()]);
     replica.wait_for(&["INFO", "replication"], "master_link_status:up");
     let sentinel = Engine::start_sentinel(&primary);
-    // The first address is that of a sentinel that has gone.
+    // No sentinel listens at the first address.
     let gone = Engine::start_sentinel(&primary).address();
     let topology =
         Topology::Sentinel { sentinels: vec![gone, sentinel.address()], primary: "tollgate".to_owned() };

@@ -77,12 +77,12 @@ fn gateways_share_an_engine_over_tls_with_certificates_on_both_sides() {
     gateways.all_answer(&token, 200);
     gateways.revoke(1, &token).status(200);
     gateways.all_answer(&token, 401);
-    // The connections of the two gateways are all there are on the encrypted port.
+    // Only the two gateways are connected to the encrypted port.
     assert!(encrypted.engine.run(&["CLIENT", "LIST"]).matches(&format!(":{} ", encrypted.port)).count() >= 6);
 }
 
 #[test]
-fn an_engine_that_is_not_verified_is_not_used_and_one_that_does_not_accept_the_gateway_neither() {
+fn an_engine_that_is_not_verified_or_does_not_accept_the_gateway_is_not_used() {
     let encrypted = Encrypted::start("127.0.0.1");
     let misnamed = Encrypted::start("engine.example.test");
     let refused = [

@@ -138,7 +138,7 @@ impl Cluster {
         Self::start_with(0)
     }
 
-    /// Starts a cluster in which each primary has so many replicas.
+    /// Starts a cluster in which each primary has this number of replicas.
     pub(super) fn start_with(replicas: usize) -> Self {
         Self::start_program(REDIS, replicas)
     }
@@ -183,7 +183,7 @@ impl Cluster {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        // A stopped process does not end before it continues, except by SIGKILL, which this is.
+        // Only SIGKILL ends a stopped process.
         self.kill();
     }
 }

@@ -57,7 +57,7 @@ fn a_revocation_that_the_engine_has_lost_holds_everywhere_also_at_a_new_gateway(
     // Tokens of the last 30 seconds come back.
     wait_until(|| (0..3).all(|at| gateways.uses(at, &kept).code() == 200));
     gateways.all_answer(&revoked, 401);
-    // An operator does this.
+    // As if an operator had emptied the engine.
     engine.run(&["FLUSHALL"]);
     gateways.add(&store);
     wait_until(|| (0..4).all(|at| gateways.uses(at, &kept).code() == 200));
@@ -67,7 +67,7 @@ fn a_revocation_that_the_engine_has_lost_holds_everywhere_also_at_a_new_gateway(
 }
 
 #[test]
-fn a_gateway_that_dies_with_a_revocation_that_was_not_carried_out_does_so_after_its_restart() {
+fn a_revocation_that_was_not_carried_out_when_the_gateway_died_is_carried_out_after_its_restart() {
     let engine = Engine::start(&[]);
     let mut gateways = Gateways::start(&[&at(&engine), &at(&engine)]);
     let token = gateways.token(0);
@@ -119,7 +119,7 @@ fn nothing_is_accepted_after_its_200_through_a_bad_network() {
                 break crate::support::token_of(&answer);
             }
         };
-        // The far gateway has it in memory, if it could read it.
+        // The gateway behind the bad network has the token in memory, if it could read it.
         let before = gateways.uses(0, &token).code();
         assert!([200, 503].contains(&before), "{before}");
         gateways.revoke(1, &token).status(200);
@@ -141,13 +141,13 @@ fn a_client_that_was_ended_elsewhere_is_refused_while_the_log_cannot_be_read() {
     let epochs = gateways_key.replace(":gateways", ":epochs");
     let tokens = [gateways.token(1), gateways.token(1)];
     wait_until(|| gateways.uses(0, &tokens[0]).code() == 200);
-    // This is later than the lease, and before the gateway gives the connection to the log up.
+    // The lease is over by then, and the gateway has not given up its connection to the log yet.
     link.cut_log(true);
     thread::sleep(Duration::from_millis(300));
     engine.run(&["HINCRBY", &epochs, "other", "1"]);
     let code = gateways.uses(0, &tokens[1]).code();
     link.cut_log(false);
-    // The status is 503 if the connection was given up meanwhile.
+    // The status is 503 if the gateway has given up the connection in the meantime.
     assert!(code == 401 || code == 503, "{code} after the epoch was ended");
 }
 
@@ -216,7 +216,7 @@ fn a_cluster_that_promotes_a_replica_revives_no_token_and_loses_none() {
     gateways.all_answer(&revoked, 200);
     gateways.all_answer(&kept, 200);
     gateways.revoke(1, &revoked).status(200);
-    // The one with the log of revocations.
+    // This node has the log of revocations.
     let primary = cluster.owner("{tg}:log").expect("a node has the log");
     cluster.nodes[primary].kill();
     let (mut outage, deadline) = (false, Instant::now() + Duration::from_secs(60));

@@ -1,4 +1,4 @@
-//! Figures, by hand:
+//! Measurements that are run by hand:
 //! `TOLLGATE_PROGRAM=target/release/tollgate cargo test --all-features --test wire shared_store::measure --
 //! --ignored --nocapture --test-threads 1`.
 

@@ -40,7 +40,7 @@ fn a_gateway_whose_connection_for_notifications_is_reset_accepts_no_revoked_toke
         gateways.revoke(1, &revoked).status(200);
         let code = gateways.uses(0, &revoked).code();
         assert!([401, 503].contains(&code), "round {round}: {code} after the 200 of its revocation");
-        // It asks the engine until it reads the log again. Meanwhile nothing is unknown.
+        // It asks the engine until it reads the log again. Until then, it calls no token unknown.
         let code = gateways.uses(0, &kept).code();
         assert!([200, 503].contains(&code), "round {round}: {code} for a valid token");
         wait_until(|| gateways.uses(0, &kept).code() == 200);

@@ -43,7 +43,7 @@ fn gateways_do_everything(engine: &Engine) {
     gateways.add(&store);
     gateways.all_answer(&token, 401);
     assert_eq!(engine.run(&["ACL", "LOG"]), "", "no command was refused");
-    // A key of another program is none of the gateways' business.
+    // The user cannot read the keys of other programs.
     let denied = engine.run(&["--user", "tollgate", "--pass", "secret", "GET", "other"]);
     assert!(denied.contains("NOPERM"), "{denied}");
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::thread;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -111,6 +112,71 @@ fn a_client_that_registers_at_one_gateway_is_known_to_all_at_once_and_so_is_its_
 }
 
 #[test]
+fn a_secret_and_a_token_from_one_gateway_are_good_at_another_at_once() {
+    let engine = Engine::start(&[]);
+    let store = store(&at(&engine), 100);
+    let gateways = Gateways::start(&[&store, &store]);
+    let mut client = register(&gateways, 0).status(201).json();
+    for at in [1, 0].into_iter().cycle().take(20) {
+        // This gateway knows the client as it was before.
+        by_basic(&gateways, at, &client).status(200);
+        let replaced = replace(&gateways, 1 - at, &client);
+        by_basic(&gateways, at, &replaced).status(200);
+        by_basic(&gateways, at, &client).oauth_error(401, "invalid_client");
+        let again = replace(&gateways, 1 - at, &replaced);
+        client = replace(&gateways, at, &again);
+    }
+    let (old, new) = (SigningKey::new(), SigningKey::new());
+    let registered =
+        send(&gateways, 0, "POST", REGISTER, TOKEN_TEXT, &with_key(&old).to_string()).status(201).json();
+    let id = text(&registered, "client_id");
+    by_key(gateways.all[1].plain(), &old, &id).status(200);
+    let mut update = with_key(&new);
+    update["client_id"] = id.clone().into();
+    let manage = text(&registered, "registration_access_token");
+    let path = format!("{REGISTER}/{id}");
+    send(&gateways, 0, "PUT", &path, &manage, &update.to_string()).status(200);
+    by_key(gateways.all[1].plain(), &new, &id).status(200);
+}
+
+#[test]
+fn wrong_tokens_and_secrets_cost_the_engine_few_reads() {
+    const THREADS: u32 = 8;
+    const REQUESTS: u32 = 20;
+    let engine = Engine::start(&[]);
+    let store = store(&at(&engine), 100);
+    let gateways = Gateways::start(&[&store]);
+    let client = register(&gateways, 0).status(201).json();
+    let path = format!("{REGISTER}/{}", text(&client, "client_id"));
+    let wrong = format!("tgr_{}", "A".repeat(43));
+    let guess = json!({ "client_id": client["client_id"], "client_secret": "wrong" });
+    let reads = || {
+        let stats = engine.run(&["INFO", "commandstats"]);
+        let (_, get) = stats.split_once("cmdstat_get:calls=").expect("reads");
+        get.split(',').next().and_then(|calls| calls.parse::<u32>().ok()).expect("a number")
+    };
+    let (before, began) = (reads(), Instant::now());
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for _ in 0..REQUESTS {
+                    send(&gateways, 0, "GET", &path, &wrong, "").status(401);
+                    by_basic(&gateways, 0, &guess).oauth_error(401, "invalid_client");
+                }
+            });
+        }
+    });
+    // Requests that wait at the same time share a read, and reads are ten milliseconds apart.
+    let caused = u128::from(reads() - before);
+    assert!(caused <= began.elapsed().as_millis() / 10 + 2, "{caused} reads in {:?}", began.elapsed());
+    // An engine that does not answer leaves open whether the token is wrong.
+    engine.signal("STOP");
+    send(&gateways, 0, "GET", &path, &wrong, "").status(503);
+    engine.signal("CONT");
+    wait_until(|| send(&gateways, 0, "GET", &path, &wrong, "").code() == 401);
+}
+
+#[test]
 fn the_command_line_reads_registered_clients_from_the_engine() {
     let engine = Engine::start(&[]);
     let store = store(&at(&engine), 10);
@@ -178,6 +244,8 @@ fn with_key(key: &SigningKey) -> Value {
     json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks": keys, "scope": "read" })
 }
 
+/// Requests a token. Without `scope` it would have the default scopes of the template, which has none, and every
+/// route with a scope would answer 403.
 fn by_key(gateway: SocketAddr, key: &SigningKey, id: &str) -> TestResponse {
     let assertion = key.assertion("1", id, "https://issuer.example.test");
     let form = format!(

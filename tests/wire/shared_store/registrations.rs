@@ -8,7 +8,7 @@ use super::gateways::{config, revoke_at};
 use super::requests::wait_until;
 use crate::support::{Gateway, TOKEN, Upstream, credentials, get, post_form, raw, token_of};
 
-/// Gateways with folders of their own for their state, which are there again after a restart.
+/// Gateways whose state folders are kept over a restart.
 struct Restarts {
     engine: Engine,
     upstream: Upstream,

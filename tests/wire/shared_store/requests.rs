@@ -95,7 +95,7 @@ fn a_client_that_is_disabled_at_one_gateway_loses_its_tokens_at_all() {
     gateways.all[1].signal("HUP");
     gateways.all[1].wait_for(" reloaded: ");
     wait_until(|| gateways.uses(0, &token).code() == 401);
-    // The other one still has the client, so it gives it a new token, which only this one refuses.
+    // The other gateway still has the client, so it issues a new token, which only this gateway refuses.
     let later = gateways.token(0);
     gateways.uses(0, &later).status(200);
     gateways.uses(1, &later).bearer_error(401, Some("invalid_token"));
@@ -164,7 +164,7 @@ fn an_assertion_and_a_proof_are_used_once_at_all_gateways_and_over_restarts() {
     ask(&third).oauth_error(401, "invalid_client");
     ask_bound(&third).oauth_error(400, "invalid_dpop_proof");
     assert!(uses(&third).status(401).one("www-authenticate").contains("invalid_dpop_proof"));
-    // The token itself is good there.
+    // The token itself is accepted there.
     let fresh = key.dpop("GET", "http://localhost/hello", Some(&token));
     raw(third.plain(), get("/hello", &[&bound, &fresh])).status(200);
 }

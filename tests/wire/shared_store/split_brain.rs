@@ -123,7 +123,7 @@ fn no_token_is_accepted_after_its_200_while_there_are_two_primaries() {
             break;
         }
     }
-    // The old primary runs, but its gateway does not trust it. Nothing is unknown there.
+    // The old primary runs, but its gateway does not trust it. It calls no token unknown.
     assert!(sides.primary.run(&["INFO", "replication"]).contains("role:master"));
     assert_eq!(sides.statuses(&kept), [503, 200]);
     sides.gateways.ask_token(NEAR).status(503);
@@ -133,7 +133,7 @@ fn no_token_is_accepted_after_its_200_while_there_are_two_primaries() {
     assert_eq!(sides.statuses(&new), [503, 200]);
     assert_eq!(revoke(NEAR), 503);
 
-    // The network is whole again, and the sentinel near the old primary learns of the new one.
+    // The network works again, and the sentinel near the old primary learns of the new one.
     let promoted = sides.promoted().expect("a new primary").port().to_string();
     sides.link.cut(false);
     sides.near.run(&["SENTINEL", "REMOVE", "near"]);
@@ -141,7 +141,7 @@ fn no_token_is_accepted_after_its_200_while_there_are_two_primaries() {
     wait_until(|| sides.statuses(&kept) == [200, 200]);
     wait_until(|| sides.statuses(&new) == [200, 200]);
     let (confirmed, unconfirmed) = (confirmed.take(), unconfirmed.take());
-    // What could not be confirmed is carried out now, and a gateway that was not there refuses it, too.
+    // The revocations that were not confirmed are carried out now, and a new gateway refuses the tokens, too.
     let far = store(&sides.far, "far");
     sides.gateways.add(&far);
     for token in confirmed.iter().chain(&unconfirmed) {
