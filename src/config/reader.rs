@@ -55,7 +55,7 @@ impl<'a> Table<'a> {
         outcome
     }
 
-    // Apart from `read`, which is compiled for every kind of table.
+    // Not a part of `read`, which is compiled once for every type of table.
     fn new(
         cx: &'a Context<'a>,
         path: Rc<str>,
