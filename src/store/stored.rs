@@ -181,13 +181,13 @@ const CLIENTS_BEFORE_CLEANING: usize = 4096;
 
 /// Returns whether a client has registered itself. Its id never comes again, so its epoch can be forgotten.
 #[cfg(feature = "gateway")]
-fn is_registered(id: &ClientId) -> bool {
+pub(super) fn is_registered(id: &ClientId) -> bool {
     crate::oauth::registration::is_client_id(id.as_str())
 }
 
 /// Only the gateway registers clients.
 #[cfg(not(feature = "gateway"))]
-fn is_registered(_: &ClientId) -> bool {
+pub(super) fn is_registered(_: &ClientId) -> bool {
     false
 }
 

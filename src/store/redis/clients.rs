@@ -13,6 +13,7 @@ use crate::store::client_table::client_key;
 use crate::store::redis::connect::{Link, PATIENCE};
 use crate::store::redis::error::EngineError;
 use crate::store::redis::shared::Shared;
+use crate::store::stored::is_registered;
 use crate::store::token_store::StoreError;
 
 /// How often the number is read without a notification.
@@ -100,17 +101,6 @@ pub(super) async fn meet(shared: &Shared, client: &ClientId) -> Result<(), Store
         find(shared, &key).await?;
     }
     Ok(())
-}
-
-#[cfg(feature = "gateway")]
-fn is_registered(client: &ClientId) -> bool {
-    crate::oauth::registration::is_client_id(client.as_str())
-}
-
-/// Only the gateway registers clients.
-#[cfg(not(feature = "gateway"))]
-fn is_registered(_: &ClientId) -> bool {
-    false
 }
 
 /// Reads one row.
