@@ -1,9 +1,9 @@
 //! A TCP socket of the runtime, read and written with few instructions.
 //!
-//! tokio's `poll_read` and `poll_write` prepare for a socket that is not ready, although nearly every socket that
-//! is read or written is, and call the functions of the C library, which are cancellation points of threads with
-//! two locked instructions each. Here, the system call is tried first, without the C library, and tokio registers
-//! for a wakeup only if the socket was not ready.
+//! tokio's `poll_read` and `poll_write` first prepare for a socket that is not ready, but nearly every socket is
+//! ready when it is read or written. They also call functions of the C library that are cancellation points of
+//! threads, which costs two locked instructions each. Here, the system call is tried first, without the C library,
+//! and tokio registers for a wakeup only if the socket was not ready.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -66,8 +66,8 @@ impl AsyncRead for Tcp {
     #[inline]
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // Reading into memory that is not initialized would need `unsafe`. h2 does that, our codec and rustls do
-        // not.
+        // Reading into memory that is not initialized would need `unsafe`. Only h2 passes such memory, so tokio
+        // reads for it.
         if buf.initialized().len() == buf.capacity() {
             let budget = ready!(coop::poll_proceed(cx));
             let room = buf.initialize_unfilled();
@@ -111,7 +111,7 @@ impl AsyncWrite for Tcp {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match slices {
-            // Such as a request without a body, or a TLS record.
+            // A request without a body and a TLS record are one slice.
             [only] => self.poll_write(cx, only),
             _ => Pin::new(&mut self.get_mut().0).poll_write_vectored(cx, slices),
         }

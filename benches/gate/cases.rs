@@ -58,7 +58,7 @@ pub(crate) fn all(tokens: &Tokens) -> Vec<Case<'_>> {
         Case {
             name: "header to Permit",
             against: BARE,
-            bar: Some(1.25),
+            bar: Some(1.15),
             run: Box::new(move |batch| {
                 timed(|| {
                     for request in &batch.requests {

@@ -10,6 +10,9 @@ use crate::utc;
 const TOKEN: &str = "tg_";
 const TOKEN_LENGTH: usize = 32;
 
+/// The maximum number of characters of a name that is escaped once.
+const LONGEST_NAME: usize = 1_024;
+
 /// The length of a time without its fraction: `2026-11-23T08:30:00`.
 const SECOND: usize = 19;
 
@@ -24,10 +27,10 @@ thread_local! {
 pub(crate) struct Escaped(Box<[u8]>);
 
 impl Escaped {
-    /// Escapes a text, as [`text`] does.
-    pub(crate) fn new(value: &str, longest: usize) -> Self {
+    /// Escapes a name, as [`text`] does.
+    pub(crate) fn new(name: &str) -> Self {
         let mut out = Vec::new();
-        text(&mut out, b"", Some(value.as_bytes()), longest);
+        text(&mut out, b"", Some(name.as_bytes()), LONGEST_NAME);
         Self(out.into())
     }
 }

@@ -35,9 +35,6 @@ static NANOS: [u64; BOUNDS.len()] = {
     nanos
 };
 
-/// The maximum number of characters of a name in the access log.
-const LONGEST_NAME: usize = 1_024;
-
 /// The counts of one route or upstream, by thread. The cells of a thread are created on first use, so that a
 /// route without traffic costs almost nothing.
 #[derive(Debug)]
@@ -61,7 +58,7 @@ impl<C: Default> Meter<C> {
     pub(crate) fn new(name: impl Into<Box<str>>, threads: usize) -> Self {
         let shards = (0..=threads).map(|_| OnceLock::new()).collect();
         let name = name.into();
-        Self { logged_name: Escaped::new(&name, LONGEST_NAME), name, shards }
+        Self { logged_name: Escaped::new(&name), name, shards }
     }
 
     /// Returns the value of the `route` or `upstream` label.

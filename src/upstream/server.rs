@@ -19,9 +19,6 @@ use crate::headers::ServerOrigin;
 use crate::limit::concurrency::InFlightGauge;
 use crate::telemetry::Escaped;
 
-/// The maximum number of characters of a name in the access log.
-const LONGEST_NAME: usize = 255;
-
 /// One server of an upstream.
 pub(crate) struct Server {
     /// The key of this server's connections in the pools: unique in the process.
@@ -58,7 +55,7 @@ impl Server {
         let key = NEXT.fetch_add(1, Ordering::Relaxed);
         Self {
             key,
-            logged_name: Escaped::new(&format!("{}:{port}", bracketed(&host)), LONGEST_NAME),
+            logged_name: Escaped::new(&format!("{}:{port}", bracketed(&host))),
             host,
             port,
             socket: None,
@@ -76,7 +73,7 @@ impl Server {
         let resolver = Arc::new(Resolver::new("127.0.0.1", 80));
         Self {
             socket: Some(path.into()),
-            logged_name: Escaped::new(&format!("unix:{}", path.display()), LONGEST_NAME),
+            logged_name: Escaped::new(&format!("unix:{}", path.display())),
             ..Self::new("localhost".to_owned(), 80, None, resolver, state, idle_timeout)
         }
     }

@@ -52,7 +52,7 @@ fn refused_callers_become_proposals_and_the_route_is_enforced() {
     let enforced = post(&admin, "reader", "/explain", &json!({ "url": "/hello" })).json();
     assert_eq!((&enforced["status"], &enforced["enforced"]), (&json!(401), &Value::Null));
 
-    // A proposal consists of operations that can be sent unchanged. It has none if a person has to decide.
+    // A proposal lists operations that can be sent unchanged. If a person has to decide, the list is empty.
     let proposals = admin.api("/shadow/proposals");
     let proposals = proposals["items"].as_array().expect("proposals").clone();
     let of = |kind: &str| proposals.iter().find(|one| one["proposal"]["kind"] == kind).expect(kind).clone();
