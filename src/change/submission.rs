@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use super::actor::Role;
 use super::error::ChangeError;
 use super::hidden::hide_json;
+use super::members::Members;
 use super::new_secret::{self, NewSecretError};
 use super::operation::{Operation, millis};
 use crate::gate::SecretHash;
@@ -75,7 +76,7 @@ impl Submitted {
         let mut secret = made.transpose()?;
         // The error of the JSON parser can quote a value, which may be a secret. This message contains only
         // names of members.
-        let mut operation: Operation = serde_json::from_value(Json::Object(members)).map_err(|error| {
+        let mut operation = Operation::read(Members::new(members)).map_err(|error| {
             let message = error.to_string();
             ChangeError::Operation(message.split(": \"").next().unwrap_or("malformed").to_owned())
         })?;
