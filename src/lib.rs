@@ -177,15 +177,19 @@ mod self_test;
 mod server;
 #[cfg(feature = "gateway")]
 mod shadow;
+mod sorting;
 #[cfg(feature = "gateway")]
 mod splitmix;
 #[cfg(any(feature = "gateway", feature = "journal"))]
 mod state_file;
 pub mod store;
+#[cfg(feature = "redis")]
+mod tasks;
 #[cfg(feature = "gateway")]
 mod tcp;
 #[cfg(feature = "gateway")]
 mod telemetry;
+mod threads;
 #[cfg(feature = "gateway")]
 mod tls;
 #[cfg(feature = "gateway")]

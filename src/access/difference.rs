@@ -19,6 +19,7 @@ use self::registration::RegistrationChange;
 use crate::access::describe;
 use crate::access::reach::{Reach, SenderConstraint};
 use crate::config::{Access, Client, Config, Mode, Route, ShownDuration};
+use crate::sorting::sort_by_key;
 
 /// One difference in access. A route is named by its methods and pattern, as in the access matrix.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,7 +122,7 @@ pub(crate) fn difference(before: &Config, after: &Config, now: SystemTime) -> Ve
         changes.push(Change::GatewayTermsChanged { added, removed, looser });
     }
     changes.extend(registration::differences(before, after, now).into_iter().map(Change::Registration));
-    changes.sort_by_key(|change| !change.widens());
+    sort_by_key(&mut changes, |change| !change.widens());
     changes
 }
 

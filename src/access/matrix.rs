@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use crate::access::reach::Reach;
 use crate::config::{Client, Config, HostPattern, Route};
+use crate::sorting::sort_by_cached_key;
 
 /// One route of the matrix, with a cell for each client in the order of the file.
 pub(crate) struct Row<'c> {
@@ -34,7 +35,7 @@ fn host_rank(route: &Route) -> u8 {
 /// `{name}`, then prefixes, the longest first; where two differ first, a literal before a `{name}`.
 fn by_specificity(config: &Config) -> Vec<&Route> {
     let mut routes: Vec<&Route> = config.routes.iter().collect();
-    routes.sort_by_cached_key(|route| {
+    sort_by_cached_key(&mut routes, |route| {
         let (kind_of_host, host) = (host_rank(route), route.host_names());
         let text = route.path.as_str();
         let names: Vec<bool> = text.split('/').skip(1).map(|segment| segment.starts_with('{')).collect();

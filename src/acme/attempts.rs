@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sorting::sort_by;
+
 const HOUR: u64 = 3_600;
 /// The longest wait after failures.
 const LONGEST: u64 = 6 * HOUR;
@@ -41,7 +43,7 @@ impl Attempts {
     pub(crate) fn within_limit(&self, most_per_hour: u32, now: u64) -> u64 {
         let most = usize::try_from(most_per_hour).unwrap_or(usize::MAX);
         let mut recent: Vec<u64> = self.recent(now).collect();
-        recent.sort_unstable_by(|one, other| other.cmp(one));
+        sort_by(&mut recent, |one, other| other.cmp(one));
         // The next order is allowed when this order is an hour old.
         recent.get(most.saturating_sub(1)).map_or(0, |order| order + HOUR)
     }

@@ -18,6 +18,7 @@ use tower_service::Service as _;
 
 use super::peer::Peer;
 use crate::server::TlsReloader;
+use crate::tasks::spawn;
 
 /// The maximum number of concurrent connections. Further connections wait in the accept queue.
 const MAX_CONNECTIONS: usize = 32;
@@ -48,7 +49,7 @@ pub(super) async fn accept(socket: std::net::TcpListener, tls: Option<Arc<TlsRel
             continue;
         };
         let (tls, router) = (tls.clone(), router.clone());
-        tokio::spawn(async move {
+        spawn(async move {
             let _ = timeout(MAX_AGE, connection(stream, client, tls, router, Arc::new(slot))).await;
         });
     }
@@ -82,18 +83,25 @@ async fn serve(
 ) {
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
-        let (mut router, slot) = (router.clone(), Arc::clone(&slot));
+        let response = respond(router.clone(), request, Arc::clone(&slot));
         // A client that breaks off must not stop a change halfway, such as between a change and its audit
         // line. The slot of the connection stays taken until the handler has ended.
-        let handled = tokio::spawn(async move {
-            let response = router.call(request).await.unwrap_or_else(|never| match never {});
-            drop(slot);
-            response
-        });
+        let handled = tokio::spawn(response);
         async move { handled.await.inspect_err(|error| log::error!("a request to the console failed: {error}")) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD);
     // A client that closes its connection early is not logged.
     let _ = http.serve_connection(TokioIo::new(stream), service).await;
+}
+
+/// Responds to a request. It is apart from `serve`, which is compiled for every type of stream.
+async fn respond(
+    mut router: Router,
+    request: Request<Incoming>,
+    slot: Arc<OwnedSemaphorePermit>,
+) -> axum::response::Response {
+    let response = router.call(request).await.unwrap_or_else(|never| match never {});
+    drop(slot);
+    response
 }

@@ -1,9 +1,9 @@
 //! The socket and the thread of the listener.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
-use std::{io, thread};
 
 use tokio::sync::Notify;
 
@@ -11,6 +11,8 @@ use super::accept::accept;
 use super::router::router;
 use super::state::AdminState;
 use crate::server::TlsReloader;
+use crate::tasks::block_on;
+use crate::threads;
 
 /// How long existing connections are served after another process has taken over.
 const LAST_REQUESTS: Duration = Duration::from_secs(15);
@@ -58,14 +60,14 @@ impl AdminListener {
         let serve = move || {
             // The priority is lower than that of the threads that serve traffic.
             let _ = rustix::process::nice(5);
-            runtime.block_on(async {
+            block_on(&runtime, async {
                 tokio::select! {
                     () = accept(self.socket, self.tls, router(state)) => {}
                     () = stop.notified() => tokio::time::sleep(LAST_REQUESTS).await,
                 }
             });
         };
-        thread::Builder::new().name("tollgate-admin".into()).spawn(serve)?;
+        threads::spawn("tollgate-admin", serve)?;
         Ok(())
     }
 }

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::clock::Millis;
 use crate::config::{Admin, AdminUser, Role};
 use crate::gate::SecretHash;
+use crate::sorting::sort_by_key;
 
 /// The maximum number of sessions of one user. A further session ends the one that was used least recently.
 const MOST_OF_A_USER: usize = 16;
@@ -91,7 +92,7 @@ impl Sessions {
         let oldest = |all: &HashMap<SessionKey, Session>| {
             let own = all.iter().filter(|(_, session)| *session.user == *user.name);
             let mut own: Vec<_> = own.map(|(key, session)| (session.used, *key)).collect();
-            own.sort_unstable_by_key(|(used, _)| *used);
+            sort_by_key(&mut own, |(used, _)| *used);
             (own.len() >= MOST_OF_A_USER).then(|| own.first().map(|(_, key)| *key)).flatten()
         };
         if let Some(oldest) = oldest(&all) {

@@ -7,6 +7,8 @@
 
 use super::scenario::Kind;
 
+use crate::sorting::sort_by;
+
 /// The median of the rounds, and the extremes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Spread {
@@ -22,7 +24,7 @@ impl Spread {
         if values.iter().any(|value| !value.is_finite()) {
             return None;
         }
-        values.sort_by(f64::total_cmp);
+        sort_by(&mut values, f64::total_cmp);
         let (least, greatest) = (*values.first()?, *values.last()?);
         let upper = *values.get(values.len() / 2)?;
         let lower = *values.get((values.len() - 1) / 2)?;

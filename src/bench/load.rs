@@ -21,6 +21,8 @@ use super::scenario::Scenario;
 use super::sender::Sender;
 use super::tally::{Fault, Tally};
 
+use crate::tasks;
+
 /// The time between two samples of the rate.
 const TICK: Duration = Duration::from_millis(100);
 /// How long connections may take before a round.
@@ -88,7 +90,7 @@ impl Load {
                 answers: Arc::clone(&answers),
                 sent: Arc::clone(&sent),
             };
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let runtime = tasks::runtime()?;
             let handle = thread::Builder::new()
                 .name("load".into())
                 .spawn(move || drive(&runtime, job, &is_ready, &begins))?;
@@ -191,7 +193,7 @@ fn drive(
     begins: &mpsc::Receiver<Instant>,
 ) -> io::Result<Done> {
     let local = LocalSet::new();
-    local.block_on(runtime, async {
+    let round = async {
         let timer = job.scenario.rate.map(|_| Timer::new()).transpose()?;
         let shared = Rc::new(Shared {
             end: Cell::new(Instant::now()),
@@ -253,7 +255,8 @@ fn drive(
         }
         shared.close();
         Ok(Done { tally: shared.tally.take(), busy, ended })
-    })
+    };
+    tasks::block_on(runtime, local.run_until(round))
 }
 
 impl Shared {

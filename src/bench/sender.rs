@@ -3,12 +3,14 @@
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http2::SendRequest;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 
 use super::connect::Destination;
 use super::http1::Http1;
 use super::scenario::Message;
 use super::tally::Fault;
+
+use crate::tasks::{Executor, spawn};
 
 /// Sends one request at a time.
 pub(super) struct Sender {
@@ -76,11 +78,12 @@ async fn open(destination: &Destination) -> Result<Connection, Fault> {
     if !destination.http2 {
         return Ok(Connection::Http1(Http1::new(stream)));
     }
-    let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-            .await
-            .map_err(|_| Fault::Handshake)?;
-    tokio::spawn(connection);
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(Executor, TokioIo::new(stream))
+        .await
+        .map_err(|_| Fault::Handshake)?;
+    spawn(async move {
+        let _ = connection.await;
+    });
     sender.ready().await.map_err(|_| Fault::Handshake)?;
     Ok(Connection::Http2(sender))
 }

@@ -1,12 +1,15 @@
 //! A stand-in for the API behind the gateway, so that a measurement neither needs nor loads a real one.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::{io, thread};
 
 use bytes::{Buf as _, BytesMut};
 use memchr::memmem;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+use crate::tasks::{block_on, runtime, spawn};
+use crate::threads;
 
 const ANSWER: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 27\r\n\r\n{\"message\":\"Hello, world!\"}";
@@ -27,8 +30,8 @@ pub(crate) fn start(threads: usize) -> io::Result<SocketAddr> {
     let address = socket.local_addr()?;
     for _ in 0..threads.max(1) {
         let socket = socket.try_clone()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        thread::Builder::new().name("stand-in".into()).spawn(move || runtime.block_on(serve(socket)))?;
+        let runtime = runtime()?;
+        threads::spawn("stand-in", move || block_on(&runtime, serve(socket)))?;
     }
     Ok(address)
 }
@@ -38,7 +41,9 @@ async fn serve(socket: TcpListener) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(answer(stream));
+                spawn(async move {
+                    let _ = answer(stream).await;
+                });
             }
             // The process is probably out of file descriptors. Other connections will be closed soon.
             Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,

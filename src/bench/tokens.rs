@@ -13,6 +13,7 @@ use crate::bench::scenario::Message;
 use crate::gateway_client::post;
 use crate::oauth::form;
 use crate::oauth::secret::Secret;
+use crate::tasks;
 
 /// How long getting all tokens may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -150,9 +151,7 @@ pub(crate) fn revoke(gateway: &Gateway, tokens: &[Secret]) {
 /// # Errors
 /// Fails if the system does not allow network input and output.
 pub(crate) fn within<F: Future>(limit: Duration, future: F) -> Result<Option<F::Output>, BenchError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
+    let runtime = tasks::runtime()
         .map_err(|error| BenchError::failed(format!("cannot do network input and output: {error}")))?;
-    Ok(runtime.block_on(async { timeout(limit, future).await.ok() }))
+    Ok(tasks::block_on(&runtime, async { timeout(limit, future).await.ok() }))
 }

@@ -12,6 +12,8 @@ use super::operation::Operation;
 use super::state::{self, StateFolder};
 use super::texts::hex;
 
+use crate::sorting::{sort, sort_by};
+
 /// The maximum number of drafts.
 pub(crate) const MAX_DRAFTS: usize = 50;
 /// The maximum number of operations in a draft.
@@ -149,8 +151,8 @@ impl Drafts<'_> {
                 None => damaged.push(id),
             }
         }
-        drafts.sort_by(|one, other| (other.changed, &one.id).cmp(&(one.changed, &other.id)));
-        damaged.sort();
+        sort_by(&mut drafts, |one, other| (other.changed, &one.id).cmp(&(one.changed, &other.id)));
+        sort(&mut damaged);
         Ok((drafts, damaged))
     }
 

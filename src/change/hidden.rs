@@ -14,6 +14,8 @@ use toml::de::{DeTable, DeValue};
 use super::conflict::Conflict;
 use super::texts::{Texts, hex};
 
+use crate::sorting::sort_by_key;
+
 /// The prefix of the digest of a hidden credential.
 const PREFIX: &str = "hidden:";
 /// The prefix of argon2 hashes.
@@ -223,7 +225,7 @@ fn collect<'t>(text: &'t str, path: &str, value: &Spanned<DeValue<'_>>, found: &
 /// Replaces the credentials for which `new` returns a value as TOML writes it.
 fn replace(text: &str, mut new: impl FnMut(&Found<'_>) -> Option<String>) -> String {
     let mut found = credentials(text);
-    found.sort_by_key(|found| found.span.start);
+    sort_by_key(&mut found, |found| found.span.start);
     let mut replaced = String::with_capacity(text.len());
     let mut at = 0;
     for one in &found {

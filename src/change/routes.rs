@@ -11,6 +11,7 @@ use super::document::Document;
 use super::settings::{self, Settings};
 use super::{layout, table};
 use crate::config::{Methods, Mode, Route};
+use crate::sorting::sort;
 
 /// The address of a route in the file: its hosts, its pattern and its methods.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -75,8 +76,8 @@ impl RouteAddress {
     fn normal(&self) -> Self {
         let mut hosts: Vec<String> = self.hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
         let mut methods = self.methods.clone();
-        hosts.sort();
-        methods.sort();
+        sort(&mut hosts);
+        sort(&mut methods);
         Self { hosts, methods, path: self.path.clone(), prefix: self.prefix.clone() }
     }
 }

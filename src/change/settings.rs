@@ -6,6 +6,8 @@ use toml_edit::{Array, InlineTable, Item, TableLike, Value};
 use super::conflict::Conflict;
 use super::table::{insert_last, set};
 
+use crate::sorting::sort_by_key;
+
 /// New values of keys. `null` removes a key, so that its default applies.
 pub(crate) type Settings = Map<String, Json>;
 
@@ -102,7 +104,7 @@ pub(super) fn entries(settings: &Settings, path: &str) -> Result<Vec<(String, Va
 
 fn in_order(settings: &Settings) -> Vec<(&String, &Json)> {
     let mut all: Vec<(&String, &Json)> = settings.iter().collect();
-    all.sort_by_key(|(key, _)| FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len()));
+    sort_by_key(&mut all, |(key, _)| FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len()));
     all
 }
 

@@ -16,6 +16,7 @@ use super::members::Members;
 use super::state::{self, StateFolder};
 use super::texts::Texts;
 use crate::access::difference::Change;
+use crate::sorting::sort;
 use crate::utc;
 
 /// The maximum number of versions.
@@ -142,7 +143,7 @@ impl History<'_> {
             let name = entry?.file_name();
             numbers.extend(name.to_str().and_then(|name| name.strip_suffix(ending)?.parse::<u64>().ok()));
         }
-        numbers.sort_unstable();
+        sort(&mut numbers);
         Ok(numbers)
     }
 
@@ -214,7 +215,7 @@ impl History<'_> {
         let described = self.numbers()?;
         let mut left = described.len();
         let mut bytes: u64 = files.iter().map(|(_, _, length)| length).sum();
-        files.sort();
+        sort(&mut files);
         let newest = described.last().copied().unwrap_or(0);
         let numbers: Vec<u64> = files.iter().map(|(number, ..)| *number).collect();
         for number in numbers {

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::sorting::sort_by_key;
+
 /// A position in a configuration file. Both numbers start at 1; columns count characters.
 ///
 /// [`Config::file_of`](super::Config::file_of) returns the file. Positions are in the order of the files, the
@@ -176,7 +178,7 @@ impl ConfigErrors {
 
     /// Sorts the errors, of which there is at least one.
     pub(crate) fn sorted(mut errors: Vec<ConfigError>) -> Self {
-        errors.sort_by_key(|error| error.position);
+        sort_by_key(&mut errors, |error| error.position);
         Self { errors, files: Vec::new() }
     }
 

@@ -19,6 +19,8 @@ use super::{
     reading::{Reading, read_text},
 };
 
+use crate::sorting::sort;
+
 /// The most files that are included.
 const MAX_FILES: usize = 1000;
 
@@ -258,7 +260,7 @@ fn matching(folder: &Path, pattern: &str) -> io::Result<Vec<PathBuf>> {
             paths.push(path);
         }
     }
-    paths.sort();
+    sort(&mut paths);
     Ok(paths)
 }
 

@@ -20,6 +20,8 @@ use super::{
     warning::Lint,
 };
 
+use crate::sorting::sort_by_key;
+
 /// A table without the keys that were taken.
 pub(super) struct Table<'a> {
     cx: &'a Context<'a>,
@@ -64,7 +66,7 @@ impl<'a> Table<'a> {
         secret: bool,
     ) -> Self {
         let mut left: Vec<_> = entries.iter().collect();
-        left.sort_by_key(|(key, _)| key.span().start);
+        sort_by_key(&mut left, |(key, _)| key.span().start);
         Self { cx, path, span, secret, left, asked_for: Vec::new() }
     }
 

@@ -30,6 +30,7 @@ use crate::oauth::grant::Record;
 #[cfg(feature = "jose")]
 use crate::oauth::replay::Capacity;
 use crate::store::{MemoryStore, TokenStore};
+use crate::threads;
 
 /// The interval at which expired tokens are swept.
 const SWEEP_EVERY: Duration = Duration::from_millis(250);
@@ -167,10 +168,7 @@ impl GateBuilder {
         let hashing = HashingPool::start(self.hashing_threads).map_err(GateError::Threads)?;
         let gate = self.assemble(hashing)?;
         let weak = Arc::downgrade(&gate.inner);
-        std::thread::Builder::new()
-            .name("tollgate-sweep".to_owned())
-            .spawn(move || keep_swept(&weak))
-            .map_err(GateError::Threads)?;
+        threads::spawn("tollgate-sweep", move || keep_swept(&weak)).map_err(GateError::Threads)?;
         Ok(gate)
     }
 

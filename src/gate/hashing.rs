@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use crate::gate::fair_queue::{FairQueue, QueueBounds};
 use crate::gate::secret_hash::SecretHash;
 use crate::oauth::secret::Secret;
+use crate::threads;
 
 /// The jobs that may wait for each thread. At some 30 ms a hash, a full queue is a wait of about a second.
 const QUEUE_PER_THREAD: usize = 32;
@@ -78,9 +79,7 @@ impl HashingPool {
     fn spawn(&self, threads: usize) -> std::io::Result<()> {
         for number in 0..threads {
             let shared = Arc::clone(&self.shared);
-            std::thread::Builder::new()
-                .name(format!("tollgate-hash-{number}"))
-                .spawn(move || shared.work())?;
+            threads::spawn(format!("tollgate-hash-{number}"), move || shared.work())?;
         }
         Ok(())
     }

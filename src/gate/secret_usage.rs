@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::gate::client_secret::{ClientSecret, SecretUsage, SeenSecret};
 use crate::gate::instance::Gate;
+use crate::sorting::sort_by_key;
 
 impl Gate {
     /// Returns the usage of a client's secrets, by secret id. It is empty for an unknown client.
@@ -30,7 +31,7 @@ impl Gate {
     pub fn seen_secrets(&self) -> Vec<SeenSecret> {
         let settings = self.settings();
         let mut clients: Vec<_> = settings.clients.iter().collect();
-        clients.sort_unstable_by_key(|(id, _)| *id);
+        sort_by_key(&mut clients, |(id, _)| *id);
         let mut seen = Vec::new();
         for (client_id, client) in clients {
             seen.extend(client.secrets.iter().map(|secret| SeenSecret {

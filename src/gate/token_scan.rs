@@ -6,6 +6,7 @@ use crate::clock::Millis;
 use crate::gate::instance::Gate;
 use crate::oauth::grant::{Confirmation, Record};
 use crate::oauth::scope::Scopes;
+use crate::sorting::sort_by_key;
 
 /// The properties of a stored token. The token itself is known only to its client.
 #[derive(Debug, Clone)]
@@ -47,7 +48,7 @@ impl Gate {
                 left_out = true;
             }
         });
-        tokens.sort_unstable_by_key(|token| std::cmp::Reverse(token.issued));
+        sort_by_key(&mut tokens, |token| std::cmp::Reverse(token.issued));
         (tokens, all && !left_out)
     }
 }

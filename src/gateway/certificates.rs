@@ -20,7 +20,9 @@ use crate::acme::{AcmeError, Attempts};
 use crate::admin::control::Control as _;
 use crate::config::Acme;
 use crate::oauth::certificate::issued::Issued;
+use crate::tasks::{block_on, runtime};
 use crate::telemetry;
+use crate::threads;
 use crate::utc;
 
 /// The longest time between two checks of the stored certificates, in seconds. Another process may have
@@ -34,10 +36,9 @@ const WAIT_FOR_OTHER: u64 = 5;
 /// Starts the thread. Without a TLS listener, this does nothing.
 pub(super) fn keep(reloader: Arc<Reloader>) -> io::Result<()> {
     let Some(challenges) = reloader.challenges() else { return Ok(()) };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let thread = std::thread::Builder::new().name("tollgate-acme".to_owned());
-    thread.spawn(move || {
-        runtime.block_on(async {
+    let runtime = runtime()?;
+    threads::spawn("tollgate-acme", move || {
+        block_on(&runtime, async {
             tokio::select! {
                 () = rounds(&reloader, &challenges) => {}
                 // An order that is under way ends here. The process that has taken over makes a new one.

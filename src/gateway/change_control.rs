@@ -20,6 +20,7 @@ use crate::change::live::Live;
 use crate::change::state::{StateFolder, state_dir as state_dir_of};
 use crate::change::texts::Texts;
 use crate::config::{Config, ConfigErrors};
+use crate::threads;
 
 /// How often the thread checks the deadlines of commits and edits from outside.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -149,7 +150,7 @@ pub(super) fn watch(
             before = now;
         }
     };
-    thread::Builder::new().name("tollgate-change".to_owned()).spawn(run).map(drop)
+    threads::spawn("tollgate-change", run).map(drop)
 }
 
 /// Returns what differs if a file of the configuration is replaced or written.

@@ -3,12 +3,13 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::config::{Client, ClientAuthentication, Config};
+use crate::sorting::sort;
 
 /// Returns a digest of all properties of the clients that affect their tokens and how they get them. The
 /// order and the layout of the file do not matter.
 pub(crate) fn client_set(config: &Config) -> u64 {
     let mut clients: Vec<String> = config.clients.iter().map(text).collect();
-    clients.sort_unstable();
+    sort(&mut clients);
     let mut digest = Sha256::new();
     for client in clients {
         digest.update(client.len().to_be_bytes());

@@ -2,10 +2,10 @@
 //! API.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
-use std::{io, thread};
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
@@ -17,6 +17,9 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::sync::Semaphore;
+
+use crate::tasks::{block_on, runtime, spawn};
+use crate::threads;
 
 /// The maximum number of concurrent connections. Further connections wait in the accept queue.
 const MAX_CONNECTIONS: usize = 256;
@@ -55,8 +58,8 @@ impl Demo {
     /// # Errors
     /// Fails if the thread or its runtime cannot be created.
     pub(crate) fn spawn(self) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        thread::Builder::new().name("demo".into()).spawn(move || runtime.block_on(serve(self.socket)))?;
+        let runtime = runtime()?;
+        threads::spawn("demo", move || block_on(&runtime, serve(self.socket)))?;
         Ok(())
     }
 }
@@ -84,7 +87,7 @@ async fn serve(socket: TcpListener) {
         };
         let _ = stream.set_nodelay(true);
         let connection = http.serve_connection(TokioIo::new(stream), service_fn(answer));
-        tokio::spawn(async move {
+        spawn(async move {
             let _ = connection.await;
             drop(slot);
         });

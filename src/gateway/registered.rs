@@ -9,7 +9,9 @@ use crate::config::{Config, StoreKind};
 use crate::gate::{Registered, WeakGate, read_registered};
 use crate::store::journal::registered_rows;
 use crate::store::redis::registered_rows as engine_rows;
+use crate::tasks::block_on;
 use crate::telemetry::security_log::{self, Event, Kind};
+use crate::threads;
 
 /// How often the thread looks for clients to remove.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -17,11 +19,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Starts the thread. It ends with the gate.
 pub(super) fn start(gate: WeakGate) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    std::thread::Builder::new().name("tollgate-registered".to_owned()).spawn(move || {
+    threads::spawn("tollgate-registered", move || {
         loop {
             std::thread::sleep(LOOK_EVERY);
             let Some(gate) = gate.upgrade() else { return };
-            for id in runtime.block_on(gate.expire_registered()) {
+            for id in block_on(&runtime, gate.expire_registered()) {
                 log::info!("the registered client {id} was not used for too long and is removed");
                 submit(&id);
             }

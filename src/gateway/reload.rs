@@ -30,6 +30,7 @@ use crate::proxy::pipeline::Proxy;
 use crate::proxy::rules::Rules;
 use crate::server::{LiveLimits, PreparedTls, TlsReloader};
 use crate::telemetry::{self, access_log};
+use crate::threads;
 
 /// How often the files are checked. A few `stat` calls cost nothing, notice every way of writing a file
 /// (rename, symlink swap, network mounts) and, unlike notifications of the system, cannot be lost.
@@ -344,7 +345,7 @@ impl Reloader {
     /// Starts the thread that checks the files.
     pub(crate) fn watch(self: &Arc<Self>) -> io::Result<()> {
         let reloader = Arc::clone(self);
-        std::thread::Builder::new().name("tollgate-watch".to_owned()).spawn(move || {
+        threads::spawn("tollgate-watch", move || {
             let mut before = None;
             loop {
                 std::thread::sleep(LOOK_EVERY);

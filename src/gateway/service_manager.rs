@@ -9,6 +9,7 @@ use sd_notify::NotifyState;
 
 use crate::config::Config;
 use crate::server::{Bound, Heartbeats};
+use crate::threads;
 
 /// Reports that the gateway is ready.
 pub(super) fn ready(status: &str) {
@@ -56,7 +57,7 @@ impl Watchdog {
     /// Fails if the thread cannot be started.
     pub(super) fn watch(self, bound: &mut Bound) -> io::Result<()> {
         let heartbeats = bound.heartbeats(self.period / 4);
-        thread::Builder::new().name("tollgate-alive".to_owned()).spawn(move || self.run(&heartbeats))?;
+        threads::spawn("tollgate-alive", move || self.run(&heartbeats))?;
         Ok(())
     }
 

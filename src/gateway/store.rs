@@ -11,6 +11,7 @@ use crate::config::{Config, StoreKind};
 use crate::gate::{Gate, GateSpec};
 use crate::store::journal::LOCK;
 use crate::store::{Journal, Pending, RedisOptions, RedisStore, SharedStoreStatus, StoreError};
+use crate::tasks;
 
 /// A gate, and its store.
 pub(crate) struct Stored {
@@ -170,5 +171,5 @@ pub(super) fn block_on<T>(
     pending: Pending<'_, Result<T, StoreError>>,
 ) -> Result<Result<T, StoreError>, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(StartError::system)?;
-    Ok(runtime.block_on(pending.get()))
+    Ok(tasks::block_on(&runtime, pending.get()))
 }

@@ -16,6 +16,7 @@ use crate::acme::storage::Storage;
 use crate::config::{CertificateFiles, Config, ServerCertificate};
 use crate::http_client::{Bounds, HttpClient, HttpError, PlainHttp, Trust};
 use crate::oauth::form;
+use crate::tasks;
 
 /// Responses of these endpoints are far smaller.
 const BOUNDS: Bounds = Bounds {
@@ -153,9 +154,8 @@ fn send(
     request: Request<Full<Bytes>>,
 ) -> Result<Response<Bytes>, RequestError> {
     let client = HttpClient::new(trust, bounds).map_err(RequestError::Tls)?;
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RequestError::Runtime)?;
-    let response = runtime.block_on(client.send(request));
+    let runtime = tasks::runtime().map_err(RequestError::Runtime)?;
+    let response = tasks::block_on(&runtime, client.send(request));
     // The lookup of a name may still run, and nothing needs to wait for it.
     runtime.shutdown_background();
     response.map_err(|error| RequestError::Exchange(url.to_owned(), error))

@@ -9,6 +9,7 @@ use crate::access::describe;
 use crate::change::routes::RouteAddress;
 use crate::config::{Access, Config, Methods, Route as Configured};
 use crate::oauth::scope::{Requirement, Scopes};
+use crate::sorting::sort;
 
 /// The difference between a draft and the routes of a configuration to the same upstreams.
 #[derive(Debug, Default)]
@@ -146,7 +147,7 @@ fn differences(route: &Route, configured: &Configured) -> Option<String> {
         Methods::All => Vec::new(),
         Methods::Only(methods) => {
             let mut methods: Vec<String> = methods.iter().map(|method| method.as_str().to_owned()).collect();
-            methods.sort();
+            sort(&mut methods);
             methods
         }
     };

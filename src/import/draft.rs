@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::config::{Pattern, PatternError, Position};
+use crate::sorting::sort_by_key;
 
 /// The parts of a gateway.toml that a source was translated into.
 #[derive(Debug, Default, Clone)]
@@ -153,7 +154,7 @@ impl Draft {
             }
         }
         self.routes = routes;
-        self.findings.sort_by_key(|finding| finding.position);
+        sort_by_key(&mut self.findings, |finding| finding.position);
         self.findings.dedup();
     }
 }

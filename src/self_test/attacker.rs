@@ -8,6 +8,7 @@ use super::message::Message;
 use super::plan::Planner;
 use super::tokens::{Connection, Source, Tokens};
 use crate::config::Route;
+use crate::tasks::block_on;
 
 /// How often a request is sent if a token may have expired before each response.
 const ATTEMPTS: usize = 3;
@@ -72,7 +73,7 @@ impl<'a> Attacker<'a> {
     }
 
     fn send(&self, message: &Message) -> Result<Answer, SelfTestError> {
-        let answer = self.connection.runtime.block_on(self.connection.gateway.exchange(message));
+        let answer = block_on(self.connection.runtime, self.connection.gateway.exchange(message));
         answer.map_err(|error| {
             SelfTestError::Failed(format!("the gateway accepts no more connections: {error}"))
         })

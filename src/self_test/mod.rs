@@ -31,8 +31,6 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-use tokio::runtime::Builder;
-
 use self::attacker::Attacker;
 pub(crate) use self::error::SelfTestError;
 pub(crate) use self::message::Protocol;
@@ -43,6 +41,7 @@ use self::tokens::Source;
 use self::wire::Gateway;
 use crate::config::Config;
 use crate::http_client::Trust;
+use crate::tasks;
 
 /// Attacks the gateway.
 ///
@@ -51,11 +50,9 @@ use crate::http_client::Trust;
 /// requests.
 pub(crate) fn run(config: &Config, settings: &Settings, trust: &Trust) -> Result<Report, SelfTestError> {
     let gateway = Gateway::find(&settings.origin, settings.remote, trust, settings.timeout)?;
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .build()
+    let runtime = tasks::runtime()
         .map_err(|error| SelfTestError::Failed(format!("cannot do network input and output: {error}")))?;
-    let mut protocols = runtime.block_on(gateway.protocols())?;
+    let mut protocols = tasks::block_on(&runtime, gateway.protocols())?;
     let spoken = protocols.clone();
     if let Some(only) = settings.protocol {
         protocols.retain(|protocol| *protocol == only);

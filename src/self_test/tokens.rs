@@ -19,6 +19,7 @@ use crate::gateway_client::{Endpoint, RequestError, post};
 use crate::http_client::Trust;
 use crate::oauth::form;
 use crate::oauth::scope::Scopes;
+use crate::tasks::block_on;
 
 /// The scopes and the audience of a token request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -236,7 +237,7 @@ impl Source<'_> {
             http2::frames::request_with_body(&http2::head::fields(&request), body.join("&").as_bytes());
         let message = Message::raw(Protocol::Http2, &request, frames);
         let url = self.url(endpoint);
-        let answer = self.connection.runtime.block_on(self.connection.gateway.exchange(&message));
+        let answer = block_on(self.connection.runtime, self.connection.gateway.exchange(&message));
         let answer = answer.map_err(|error| SelfTestError::Failed(format!("{url}: {error}")))?;
         match answer.outcome {
             Outcome::Response(response) if response.status == 200 => {

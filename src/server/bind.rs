@@ -16,6 +16,7 @@ use super::options::ServerOptions;
 use super::passable::PassableSockets;
 use super::shutdown::ShutdownHandle;
 use super::tls::TlsReloader;
+use crate::sorting::sort_by_key;
 use crate::tls::error::TlsError;
 
 /// The length of the accept queue. The kernel limits it further (`net.core.somaxconn`).
@@ -115,7 +116,7 @@ impl Bound {
     /// Fails if the process has no free file descriptor.
     pub(crate) fn passable_sockets(&self) -> io::Result<PassableSockets> {
         let mut sockets: Vec<&(usize, TcpListener)> = self.sockets.iter().flatten().collect();
-        sockets.sort_by_key(|(listener, _)| *listener);
+        sort_by_key(&mut sockets, |(listener, _)| *listener);
         sockets.into_iter().try_for_each(|(_, socket)| self.passable.add(socket))?;
         Ok(self.passable.clone())
     }

@@ -11,6 +11,8 @@ use rustls::server::{ParsedCertificate, VerifierBuilderError, WebPkiClientVerifi
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
+use crate::sorting::sort;
+
 /// How client certificates are verified, both in the handshake and when a request uses one.
 #[derive(Debug)]
 pub(super) enum ClientVerification {
@@ -60,7 +62,7 @@ pub(super) struct RegisteredCertificates(Vec<[u8; 32]>);
 
 impl RegisteredCertificates {
     pub(super) fn new(mut digests: Vec<[u8; 32]>) -> Self {
-        digests.sort_unstable();
+        sort(&mut digests);
         Self(digests)
     }
 

@@ -24,6 +24,8 @@ use super::passable::PassableSockets;
 use super::shutdown::Phase;
 use super::shutdown::{DrainSignal, ShutdownHandle};
 
+use crate::tasks::{spawn, task};
+
 /// How long a worker waits after `accept` failed on a listener.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// The maximum number of connections that are still accepted from the queue when a drain begins, so that a
@@ -133,10 +135,10 @@ impl<H: Handler> Service for Worker<H> {
                 Ok(socket) => {
                     let (accepts, open) = (self.accepting.clone(), Arc::clone(&self.sockets_open));
                     let accept = accept(socket, listener, Arc::clone(&self.shared), accepts);
-                    accepting.spawn(async move {
+                    accepting.spawn(task(async move {
                         accept.await;
                         open.fetch_sub(1, Ordering::Release);
-                    });
+                    }));
                 }
                 Err(error) => {
                     log::error!("{listener} is not served by {}: {error}", self.name);
@@ -145,7 +147,7 @@ impl<H: Handler> Service for Worker<H> {
             }
         }
         if let Some(heartbeats) = self.heartbeats.take() {
-            tokio::spawn(heartbeats.beat(self.thread));
+            spawn(heartbeats.beat(self.thread));
         }
         if let Some(Serving(serving)) = self.serving.take().and_then(Arc::into_inner) {
             serving();

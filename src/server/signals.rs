@@ -1,12 +1,13 @@
 //! Unix signals.
 
 use std::io;
-use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR2, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use super::ShutdownHandle;
+
+use crate::threads;
 
 /// What a signal requests besides the shutdown of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub(crate) fn handle_signals(
     act: impl Fn(Signal) + Send + 'static,
 ) -> io::Result<()> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR2, SIGXFSZ])?;
-    thread::Builder::new().name("signals".into()).spawn(move || {
+    threads::spawn("signals", move || {
         for signal in signals.forever() {
             match signal {
                 SIGHUP => act(Signal::Reload),

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::refusal::Refusal;
 
+use crate::sorting::sort_by_key;
+
 /// The number of days over which a share is computed.
 pub(super) const DAYS: usize = 7;
 const DAY: u64 = 86_400;
@@ -117,7 +119,7 @@ impl Week {
                 }
             }
         }
-        self.0.sort_by_key(|day| day.day);
+        sort_by_key(&mut self.0, |day| day.day);
         let surplus = self.0.len().saturating_sub(DAYS);
         self.0.drain(..surplus);
     }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::counts::{Counts, DAYS, Day, Week};
 use super::learned::{Caller, Learned, Table, Taken};
 use super::refusal::Refusal;
+use crate::sorting::sort_by_key;
 use crate::state_file::{self, DocumentError, read_document};
 
 const NAME: &str = "shadow.json";
@@ -102,7 +103,7 @@ impl RouteEntry {
     fn table(self) -> Table {
         let mut days: Vec<Day> =
             self.days.into_iter().map(|(day, passed, refused)| Day { day, passed, refused }).collect();
-        days.sort_by_key(|day| day.day);
+        sort_by_key(&mut days, |day| day.day);
         days.drain(..days.len().saturating_sub(DAYS));
         let caller = |entry: CallerEntry| Caller {
             counts: entry.counts.counts(),

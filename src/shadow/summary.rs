@@ -9,6 +9,7 @@ use super::counts::Counts;
 use super::learned::{Learned, Table};
 use super::refusal::Refusal;
 use crate::config::{Config, Mode, Route};
+use crate::sorting::sort_by;
 
 /// The observations about all routes in shadow mode.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -91,7 +92,7 @@ impl RouteSummary {
         if others.first_seen != 0 {
             all.push(CallerSummary::of(Who::Others(()), None, &others, now));
         }
-        all.sort_by(|one, other| {
+        sort_by(&mut all, |one, other| {
             let order =
                 |caller: &CallerSummary| (caller.would_pass, std::cmp::Reverse(caller.refused_in_all()));
             order(one).cmp(&order(other)).then_with(|| one.who.cmp(&other.who))

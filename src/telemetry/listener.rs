@@ -1,11 +1,11 @@
 //! The listener of metrics and of health: a small HTTP/1.1 server on its own thread, apart from the traffic.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use std::{io, thread};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
@@ -20,6 +20,8 @@ use tokio::time::timeout;
 
 use super::exposition::Format;
 use crate::response;
+use crate::tasks::{block_on, runtime, spawn};
+use crate::threads;
 
 /// The maximum number of concurrent connections. Further ones wait in the accept queue.
 const MAX_CONNECTIONS: usize = 16;
@@ -72,11 +74,11 @@ impl MetricsListener {
         page: impl Fn(Format) -> String + Send + Sync + 'static,
         ready: impl Fn() -> bool + Send + Sync + 'static,
     ) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = runtime()?;
         let serve = move || {
             // Lower priority than the threads that serve traffic.
             let _ = rustix::process::nice(10);
-            runtime.block_on(async {
+            block_on(&runtime, async {
                 tokio::select! {
                     () = serve(self.socket, Arc::new(Served { page, ready })) => {}
                     // The connections that it has accepted are served for a while.
@@ -84,7 +86,7 @@ impl MetricsListener {
                 }
             });
         };
-        thread::Builder::new().name("tollgate-metrics".into()).spawn(serve)?;
+        threads::spawn("tollgate-metrics", serve)?;
         super::TIMED.store(true, Relaxed);
         Ok(())
     }
@@ -124,7 +126,7 @@ where
             async move { Ok::<_, Infallible>(response) }
         });
         let connection = http.serve_connection(TokioIo::new(stream), service);
-        tokio::spawn(async move {
+        spawn(async move {
             let _ = timeout(MAX_AGE, connection).await;
             drop(slot);
         });

@@ -14,6 +14,7 @@ mod spellings;
 
 use self::findings::Findings;
 use crate::config::{Config, ConfigWarning};
+use crate::sorting::sort_by_key;
 
 /// Returns every warning about a configuration, in the order of its lines. Warnings about the file as a whole
 /// come first.
@@ -26,7 +27,7 @@ pub(crate) fn lint(config: &Config) -> Vec<ConfigWarning> {
     jwt::jwt(config, &mut findings);
     acme::acme(config, &mut findings);
     let mut all = findings.into_all();
-    all.sort_by_key(|warning| warning.position);
+    sort_by_key(&mut all, |warning| warning.position);
     all
 }
 

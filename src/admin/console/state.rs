@@ -14,6 +14,7 @@ use super::series::SeriesStore;
 use super::view::frame::Notice;
 use crate::admin::state::AdminState;
 use crate::oauth::secret::Secret;
+use crate::tasks::task;
 use crate::telemetry::Totals;
 
 /// The maximum number of messages that wait for their page. The oldest one is removed first, because messages
@@ -67,7 +68,7 @@ impl Console {
         // Without a runtime, no requests are served either.
         if let Ok(runtime) = Handle::try_current() {
             let (weak, proxy) = (Arc::downgrade(&console), admin.proxy());
-            runtime.spawn(async move {
+            runtime.spawn(task(async move {
                 let mut seconds = interval(Duration::from_secs(1));
                 seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
                 loop {
@@ -75,7 +76,7 @@ impl Console {
                     let Some(console) = weak.upgrade() else { return };
                     console.series.sample(Totals::read(&proxy.gauges()));
                 }
-            });
+            }));
         }
         console
     }

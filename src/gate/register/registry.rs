@@ -9,6 +9,7 @@ use crate::gate::register::record::Registered;
 use crate::gate::spec::{GateSpec, RegistrationSpec};
 use crate::gate::throttle::Throttle;
 use crate::oauth::token_error::TokenError;
+use crate::sorting::sort_by;
 use crate::store::{CLIENT, ClientTable, MemoryTable, TokenStore, number};
 
 /// The key of the last use of a client.
@@ -128,7 +129,7 @@ impl Registry {
     /// Returns all clients, in the order of their ids.
     pub(crate) fn all(&self) -> Vec<Arc<Registered>> {
         let mut all: Vec<_> = self.lock().by_id.values().cloned().collect();
-        all.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        sort_by(&mut all, |one, other| one.id.cmp(&other.id));
         all
     }
 

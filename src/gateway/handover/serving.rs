@@ -14,6 +14,7 @@ use super::predecessor::Predecessor;
 use super::successor::{Parts, Program, Replaced, Successor};
 use super::{CATCH_UP_EVERY, socket_path};
 use crate::state_file;
+use crate::threads;
 
 /// How long a process may take to send its first line after it has connected.
 const FIRST_LINE: Duration = Duration::from_secs(5);
@@ -67,7 +68,7 @@ impl Handover {
                     follower.lock().has_predecessor = false;
                     follower.changed.notify_all();
                 };
-                if let Err(error) = thread::Builder::new().name("tollgate-follow".to_owned()).spawn(follow) {
+                if let Err(error) = threads::spawn("tollgate-follow", follow) {
                     log::error!("the tokens of the previous gateway process cannot be read: {error}");
                 }
             }
@@ -80,7 +81,7 @@ impl Handover {
                 ),
             }
         };
-        if let Err(error) = thread::Builder::new().name("tollgate-upgrade".to_owned()).spawn(handover) {
+        if let Err(error) = threads::spawn("tollgate-upgrade", handover) {
             log::error!("`tollgate upgrade` does not work: {error}");
         }
     }
@@ -89,7 +90,7 @@ impl Handover {
     pub(in crate::gateway) fn upgrade_on_signal(self: &Arc<Self>) {
         let handover = Arc::clone(self);
         let upgrade = move || drop(handover.upgrade());
-        if let Err(error) = thread::Builder::new().name("tollgate-upgrade".to_owned()).spawn(upgrade) {
+        if let Err(error) = threads::spawn("tollgate-upgrade", upgrade) {
             log::error!("the upgrade cannot begin: {error}");
         }
     }
@@ -155,7 +156,7 @@ impl Handover {
                         log::info!("the process that requested the upgrade did not wait for its result");
                     }
                 };
-                thread::Builder::new().name("tollgate-upgrade".to_owned()).spawn(upgrade)?;
+                threads::spawn("tollgate-upgrade", upgrade)?;
             }
             _ => channel.send_failure("the gateway does not support this request")?,
         }
@@ -209,7 +210,7 @@ impl Handover {
                 thread::sleep(CATCH_UP_EVERY);
             }
         };
-        if let Err(error) = thread::Builder::new().name("tollgate-follow".to_owned()).spawn(follow) {
+        if let Err(error) = threads::spawn("tollgate-follow", follow) {
             log::error!("the tokens of the new process cannot be read: {error}");
         }
         Ok(replaced)

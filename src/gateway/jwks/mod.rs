@@ -19,6 +19,8 @@ use crate::clock::Millis;
 use crate::gate::{Gate, RemoteKeys, WeakGate};
 use crate::http_client::HttpClient;
 use crate::oauth::jose::Jwks;
+use crate::tasks::{block_on, runtime};
+use crate::threads;
 
 /// How many fetches may run at a time.
 const MAX_FETCHES: usize = 16;
@@ -34,10 +36,9 @@ impl Gate {
     /// Fails if the thread cannot be created, or TLS cannot be set up.
     pub fn fetch_keys(&self) -> io::Result<()> {
         let client = fetch::client().map_err(io::Error::other)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = runtime()?;
         let gate = self.downgrade();
-        let thread = std::thread::Builder::new().name("tollgate-keys".to_owned());
-        thread.spawn(move || runtime.block_on(keep_fetched(gate, client)))?;
+        threads::spawn("tollgate-keys", move || block_on(&runtime, keep_fetched(gate, client)))?;
         Ok(())
     }
 }

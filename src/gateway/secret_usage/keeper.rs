@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::messages;
@@ -14,6 +14,7 @@ use super::watch::Watch;
 use crate::gate::Gate;
 use crate::gateway::shadow_keeper::ShadowKeeper;
 use crate::store::Journal;
+use crate::threads;
 
 /// How often the thread records new uses. If the process is killed, the uses since the last time are lost.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -84,7 +85,7 @@ impl Keeper {
         let watch = Watch::new(&gate.seen_secrets());
         let mut work = Work { gate, record, watch };
         let (tasks, asked) = channel();
-        let thread = thread::Builder::new().name("tollgate-secrets".to_owned()).spawn(move || {
+        let thread = threads::spawn("tollgate-secrets", move || {
             loop {
                 let task = asked.recv_timeout(LOOK_EVERY);
                 if let (Ok(Task::Absorb(_)), Some(record)) = (&task, &mut work.record) {

@@ -3,6 +3,8 @@
 use super::der::{Reader, tag};
 use std::fmt;
 
+use crate::sorting::sort;
+
 /// A distinguished name that can be compared.
 ///
 /// Two names are equal if they have the same relative names in the same order, each with the same types and
@@ -133,7 +135,7 @@ impl DistinguishedName {
     }
 
     fn sorted(mut relative: Vec<Vec<Attribute>>) -> Self {
-        relative.iter_mut().for_each(|attributes| attributes.sort());
+        relative.iter_mut().for_each(|attributes| sort(attributes));
         Self { relative }
     }
 

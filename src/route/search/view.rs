@@ -2,6 +2,7 @@
 
 use super::shape::Shape;
 use crate::route::marks::Marks;
+use crate::sorting::sort;
 
 /// A separator between two pieces of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,7 +200,7 @@ impl View {
                 self.done.push(index);
             }
         }
-        self.done.sort_unstable();
+        sort(&mut self.done);
         // Without patterns, the number of segments makes no difference.
         self.depth = if open.is_empty() { 0 } else { self.depth + 1 };
         self.open = open;

@@ -19,6 +19,7 @@ use crate::store::journal::used::UsedNames;
 use crate::store::journal::writer::{self, Clocks, Shared};
 use crate::store::memory::MemoryStore;
 use crate::store::stored::Interner;
+use crate::threads;
 
 /// How many numbers of grants are reserved for a process that shares the file. That process continues from
 /// the numbers that both have read.
@@ -100,10 +101,9 @@ impl Journal {
         let restarts = Arc::clone(&shared);
         let around_restart = move |restart: &mut dyn FnMut()| restarts.while_restarting(restart);
         let syncer = Syncer::start(&path, Box::new(around_restart))?;
-        let writer = std::thread::Builder::new()
-            .name("tollgate-journal".to_owned())
-            .spawn(move || writer::run(&to_write, file, syncer, &clocks))
-            .map_err(|error| JournalError::Io(path, error))?;
+        let writer =
+            threads::spawn("tollgate-journal", move || writer::run(&to_write, file, syncer, &clocks))
+                .map_err(|error| JournalError::Io(path, error))?;
         Ok(Self {
             memory,
             interner,

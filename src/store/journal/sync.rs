@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{Builder, JoinHandle};
+use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use crate::store::journal::error::JournalError;
 use crate::store::journal::file::{checkpoint, open_to_copy};
 use crate::store::journal::report::beside;
+use crate::threads;
 
 /// The size of the log from which it is checkpointed while others write.
 const COPY_FROM: u64 = 4 << 20;
@@ -46,7 +47,7 @@ impl Syncer {
             around_restart,
             failed: Arc::clone(&failed),
         };
-        let thread = Builder::new().name("tollgate-sync".to_owned()).spawn(move || work.run(&requests));
+        let thread = threads::spawn("tollgate-sync", move || work.run(&requests));
         let thread = thread.map_err(|error| JournalError::Io(database.to_owned(), error))?;
         Ok(Self { asked, thread, failed })
     }

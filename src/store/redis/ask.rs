@@ -9,6 +9,7 @@ use crate::store::redis::connect::PATIENCE;
 use crate::store::redis::flights::{Answer, Joined};
 use crate::store::redis::shared::{Shared, State};
 use crate::store::token_store::{Pending, StoreError};
+use crate::tasks::task;
 
 /// The wait before a failed query is repeated.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -30,7 +31,7 @@ pub(super) fn ask(
         Joined::Waits(answer) => answer,
         Joined::First(answer) => {
             let shared = Arc::clone(shared);
-            runtime.spawn(async move {
+            runtime.spawn(task(async move {
                 let answer = tokio::time::timeout(PATIENCE, answer_to(&shared, token)).await;
                 let answer = answer.unwrap_or(Err(StoreError::Unavailable));
                 let counter = match &answer {
@@ -40,7 +41,7 @@ pub(super) fn ask(
                 };
                 counter.add(1);
                 shared.flights.land(&token, &answer);
-            });
+            }));
             answer
         }
     };

@@ -63,6 +63,8 @@ use crate::store::redis::shared::{Shared, lock};
 use crate::store::stored::StoredGrant;
 use crate::store::token_store::{Admits, ClientTable, Found, Health, Pending, StoreError, TokenStore, Use};
 use crate::store::used_name::UsedName;
+use crate::tasks;
+use crate::threads;
 
 /// A store that several gateways share.
 ///
@@ -126,17 +128,16 @@ impl RedisStore {
             shared.tombstones.is_lacking(token);
         }
         let thread_error = |error| JournalError::Io("the thread of the shared store".into(), error);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
-        let runtime = runtime.map_err(thread_error)?;
+        let runtime = tasks::runtime().map_err(thread_error)?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
-        let tasks = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("tollgate-store".to_owned()).spawn(move || {
-            runtime.block_on(async {
-                tokio::spawn(additions::run(Arc::clone(&tasks), jobs));
-                tokio::spawn(clients::run(Arc::clone(&tasks)));
-                tokio::spawn(ended_clients::run(Arc::clone(&tasks)));
-                tokio::spawn(worker::run(tasks));
+        let state = Arc::clone(&shared);
+        let thread = threads::spawn("tollgate-store", move || {
+            tasks::block_on(&runtime, async {
+                tasks::spawn(additions::run(Arc::clone(&state), jobs));
+                tasks::spawn(clients::run(Arc::clone(&state)));
+                tasks::spawn(ended_clients::run(Arc::clone(&state)));
+                tasks::spawn(worker::run(state));
                 let _ = stopped.await;
             });
         });
@@ -180,8 +181,12 @@ impl RedisStore {
         &self,
         operation: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Pending<'static, Result<T, StoreError>> {
-        let running = self.runtime.spawn(operation);
-        Pending::Wait(Box::pin(async move { running.await.unwrap_or(Err(StoreError::Unavailable)) }))
+        let (done, outcome) = oneshot::channel();
+        self.runtime.spawn(tasks::task(async move {
+            let _ = done.send(operation.await);
+        }));
+        // The sender is dropped if the store ends.
+        Pending::Wait(Box::pin(async move { outcome.await.unwrap_or(Err(StoreError::Unavailable)) }))
     }
 }
 

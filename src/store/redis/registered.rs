@@ -4,6 +4,7 @@ use crate::store::engine::RedisOptions;
 use crate::store::redis::connect;
 use crate::store::redis::error::EngineError;
 use crate::store::redis::keys::Keys;
+use crate::tasks::{block_on, runtime};
 
 /// A row of the table: its key and its value.
 type Row = (String, Vec<u8>);
@@ -13,9 +14,8 @@ type Row = (String, Vec<u8>);
 /// # Errors
 /// The reason why the engine does not respond, as a message for operators.
 pub(crate) fn registered_rows(options: &RedisOptions) -> Result<Vec<Row>, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    let rows = runtime.block_on(rows(options));
+    let runtime = runtime().map_err(|error| error.to_string())?;
+    let rows = block_on(&runtime, rows(options));
     rows.map_err(|error| format!("the shared store at {} cannot be read: {error}", options.topology))
 }
 

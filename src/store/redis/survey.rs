@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use crate::sorting::sort_by;
 use crate::store::client_table::CLIENT;
 use crate::store::engine::RedisOptions;
 use crate::store::redis::connect;
 use crate::store::redis::error::EngineError;
 use crate::store::redis::identity::Identity;
 use crate::store::redis::keys::Keys;
+use crate::tasks::{block_on, runtime};
 
 /// The content of an engine.
 #[derive(Debug)]
@@ -44,10 +46,8 @@ pub(crate) struct Gateway {
 /// # Errors
 /// The reason why the engine does not respond, as a message for operators.
 pub(crate) fn survey(options: &RedisOptions) -> Result<Survey, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    runtime
-        .block_on(ask(options))
+    let runtime = runtime().map_err(|error| error.to_string())?;
+    block_on(&runtime, ask(options))
         .map_err(|error| format!("the shared store at {} cannot be read: {error}", options.topology))
 }
 
@@ -73,7 +73,7 @@ async fn ask(options: &RedisOptions) -> Result<Survey, EngineError> {
             Gateway { name, age: now.saturating_sub(read), clients: field(1), version: field(0) }
         })
         .collect();
-    gateways.sort_by(|one, other| one.name.cmp(&other.name));
+    sort_by(&mut gateways, |one, other| one.name.cmp(&other.name));
     let (address, version, replicas) = (address.to_string(), identity.version, identity.replicas);
     let registered = clients.iter().filter(|key| key.starts_with(CLIENT)).count();
     let registered = u64::try_from(registered).unwrap_or(u64::MAX);

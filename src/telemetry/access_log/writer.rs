@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::output::Output;
 use crate::telemetry::sink::{Sink, Written};
 use crate::telemetry::thread::all_counters;
+use crate::threads;
 
 /// The maximum delay before a line is written.
 const WRITE_EVERY: Duration = Duration::from_millis(100);
@@ -30,7 +31,7 @@ pub(super) fn start() -> io::Result<()> {
     // Under this lock, so that two concurrent callers start only one thread.
     let _lock = NEW_OUTPUT.lock().unwrap_or_else(PoisonError::into_inner);
     if WRITER.get().is_none() {
-        let writer = thread::Builder::new().name("tollgate-log".to_owned()).spawn(work)?;
+        let writer = threads::spawn("tollgate-log", work)?;
         let _ = WRITER.set(writer.thread().clone());
     }
     Ok(())

@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::event::{Kind, write_left_out};
 use super::limit::LIMITS;
 use crate::telemetry::access_log::Output;
 use crate::telemetry::sink::Sink;
+use crate::threads;
 
 /// The maximum number of lines that wait to be written.
 const MOST_WAITING: usize = 4_096;
@@ -35,7 +35,7 @@ pub(super) fn set_output(output: Output) -> io::Result<()> {
             return Ok(());
         }
         let (tasks, received) = sync_channel(MOST_WAITING);
-        thread::Builder::new().name("tollgate-seclog".to_owned()).spawn(move || work(&received))?;
+        threads::spawn("tollgate-seclog", move || work(&received))?;
         let _ = WRITER.set(tasks);
     }
     if let Some(writer) = WRITER.get() {

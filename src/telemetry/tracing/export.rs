@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
-use std::{fmt, io, thread};
+use std::{fmt, io};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -18,6 +18,8 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 use tokio::runtime::Runtime;
 
 use crate::http_client::{Bounds, HttpClient as Client, PlainHttp, Trust};
+use crate::tasks;
+use crate::threads;
 
 /// The maximum number of spans that wait to be sent.
 const MOST_WAITING: usize = 4_096;
@@ -75,11 +77,11 @@ impl Exporter {
             .build()
             .map_err(io::Error::other)?;
         exporter.set_resource(&resource(&collector.service_name));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tasks::runtime()?;
         let (tasks, received) = sync_channel(MOST_WAITING);
         let counts = Arc::new(Counts::default());
         let work = Work { exporter, runtime, counts: Arc::clone(&counts), reported: None };
-        thread::Builder::new().name("tollgate-traces".to_owned()).spawn(move || {
+        threads::spawn("tollgate-traces", move || {
             // Lower priority than the threads that serve traffic.
             let _ = rustix::process::nice(10);
             work.run(&received);
@@ -152,7 +154,7 @@ impl Work {
             return;
         }
         let count = u64::try_from(batch.len()).unwrap_or(u64::MAX);
-        match self.runtime.block_on(self.exporter.export(batch)) {
+        match tasks::block_on(&self.runtime, self.exporter.export(batch)) {
             Ok(()) => {
                 self.counts.sent.fetch_add(count, Relaxed);
             }

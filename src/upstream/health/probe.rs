@@ -9,11 +9,12 @@ use http::header::{ACCEPT, CONNECTION, HOST, USER_AGENT};
 use http::{HeaderValue, Request, StatusCode, Uri};
 use http_body_util::Empty;
 use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::timeout;
 
 use super::{HealthCheck, Kind};
 use crate::config::ExpectedStatus;
+use crate::tasks::Executor;
 use crate::upstream::connect::dial;
 use crate::upstream::group::Upstream;
 use crate::upstream::io::Io;
@@ -93,7 +94,7 @@ async fn get(io: Io, upstream: &Upstream, server: &Server, target: &Uri) -> Resu
         if let Ok(target) = Uri::from_parts(parts) {
             *request.uri_mut() = target;
         }
-        let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
+        let (mut sender, connection) = http2::Builder::new(Executor)
             .timer(TokioTimer::new())
             .max_header_list_size(MAX_HEAD as u32)
             .handshake(io)
@@ -206,7 +207,7 @@ mod tests {
                     async move { Ok::<_, Infallible>(response) }
                 });
                 tokio::spawn(
-                    hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                    hyper::server::conn::http2::Builder::new(Executor)
                         .serve_connection(TokioIo::new(stream), service),
                 );
             }

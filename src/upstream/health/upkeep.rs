@@ -13,6 +13,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use super::HealthCheck;
 use super::probe::{ProbeError, probe};
 use super::status::Change;
+use crate::tasks::{block_on, task};
+use crate::threads;
 use crate::upstream::group::Upstream;
 use crate::upstream::local_fault::is_local_fault;
 use crate::upstream::resolve::Resolver;
@@ -42,9 +44,7 @@ pub(crate) fn start(watched: Receiver<Arc<Watched>>) -> io::Result<()> {
         .enable_all()
         .max_blocking_threads(LOOKUP_THREADS)
         .build()?;
-    std::thread::Builder::new()
-        .name("tollgate-upkeep".to_owned())
-        .spawn(move || runtime.block_on(follow(watched)))?;
+    threads::spawn("tollgate-upkeep", move || block_on(&runtime, follow(watched)))?;
     Ok(())
 }
 
@@ -56,12 +56,13 @@ async fn follow(mut watched: Receiver<Arc<Watched>>) {
         let mut tasks = JoinSet::new();
         for resolver in current.resolvers.iter().filter(|resolver| resolver.is_name()) {
             let resolver = Arc::clone(resolver);
-            tasks.spawn(async move { resolver.refresh().await });
+            tasks.spawn(task(async move { resolver.refresh().await }));
         }
         for upstream in &current.upstreams {
             let Some(check) = &upstream.health_check else { continue };
             for server in upstream.servers() {
-                tasks.spawn(probe_periodically(Arc::clone(upstream), Arc::clone(server), check.clone()));
+                let probes = probe_periodically(Arc::clone(upstream), Arc::clone(server), check.clone());
+                tasks.spawn(task(probes));
             }
         }
         drop(current);

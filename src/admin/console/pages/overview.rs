@@ -19,6 +19,7 @@ use crate::admin::console::wording;
 use crate::change::versions::Version;
 use crate::config::grouped;
 use crate::shadow::{RouteSummary, Summary};
+use crate::sorting::sort_by_key;
 use crate::telemetry::{is_timed, quantile};
 
 /// Secrets that end within this time are shown.
@@ -213,7 +214,7 @@ fn ending(visit: &Visit) -> Vec<EndingSecret> {
             }
         }
     }
-    ending.sort_by_key(|(ends, ..)| *ends);
+    sort_by_key(&mut ending, |(ends, ..)| *ends);
     let rows = ending.into_iter().take(MOST).map(|(ends, client, secret)| {
         let is_over = ends <= now;
         let when = wording::relative(ends, now);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::ring::{Point, Rings, Span};
+use crate::sorting::{sort, sort_by, sort_by_key};
 use crate::telemetry::{BUCKETS, Totals};
 
 /// The maximum number of routes with a separate series.
@@ -56,7 +57,7 @@ impl SeriesStore {
         let state = self.lock();
         let mut routes: Vec<_> =
             state.routes.iter().map(|(name, rings)| (rings.last_minute(), name, rings)).collect();
-        routes.sort_by(|one, other| (other.0, one.1).cmp(&(one.0, other.1)));
+        sort_by(&mut routes, |one, other| (other.0, one.1).cmp(&(one.0, other.1)));
         let busy = routes.into_iter().take(most);
         busy.map(|(last_minute, name, rings)| RouteSeries {
             name: name.clone(),
@@ -147,10 +148,10 @@ impl State {
     fn take_over(&mut self) {
         let mut busy: Vec<(u64, Box<str>)> =
             self.others.drain().map(|(name, requests)| (requests, name)).collect();
-        busy.sort_by_key(|(requests, _)| Reverse(*requests));
+        sort_by_key(&mut busy, |(requests, _)| Reverse(*requests));
         let mut quiet: Vec<(u64, Box<str>)> =
             self.routes.iter().map(|(name, rings)| (rings.last_minute(), name.clone())).collect();
-        quiet.sort_unstable();
+        sort(&mut quiet);
         for ((more, busy), (fewer, quiet)) in busy.into_iter().zip(quiet) {
             if more <= fewer {
                 break;
