@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::actor::Actor;
-use super::members::Members;
 use super::state::StateFolder;
+use crate::json::members::Members;
 use crate::utc;
 
 /// The size at which a new file is started.

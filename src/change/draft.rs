@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::actor::Via;
 use super::error::ChangeError;
-use super::members::Members;
 use super::operation::Operation;
 use super::state::{self, StateFolder};
 use super::texts::hex;
-
+use crate::json::members::Members;
 use crate::sorting::{sort, sort_by};
 
 /// The maximum number of drafts.

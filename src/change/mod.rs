@@ -28,7 +28,6 @@ mod generation;
 pub(crate) mod hidden;
 mod layout;
 pub(crate) mod live;
-mod members;
 pub(crate) mod new_secret;
 pub(crate) mod operation;
 mod operation_json;

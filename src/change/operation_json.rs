@@ -3,8 +3,8 @@
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::{Error, Map};
 
-use super::members::Members;
 use super::operation::Operation;
+use crate::json::members::Members;
 
 /// The names of the operations, for the error about an unknown one.
 const NAMES: &[&str] = &[

@@ -8,10 +8,10 @@ use serde_json::{Value as Json, json};
 use super::actor::Role;
 use super::error::ChangeError;
 use super::hidden::hide_json;
-use super::members::Members;
 use super::new_secret::{self, NewSecretError};
 use super::operation::{Operation, millis};
 use crate::gate::SecretHash;
+use crate::json::members::Members;
 use crate::oauth::secret::Secret;
 
 /// The minimum length of a secret that a person chooses.

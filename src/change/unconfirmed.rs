@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::actor::{Role, Via};
-use super::members::Members;
 use super::state::{self, StateFolder};
 use super::texts::Texts;
+use crate::json::members::Members;
 
 /// The commit that awaits confirmation. There is at most one.
 #[derive(Clone, Serialize)]

@@ -12,10 +12,10 @@ use super::actor::{Role, Via};
 use super::control::ChangeControl;
 use super::error::ChangeError;
 use super::fault;
-use super::members::Members;
 use super::state::{self, StateFolder};
 use super::texts::Texts;
 use crate::access::difference::Change;
+use crate::json::members::Members;
 use crate::sorting::sort;
 use crate::utc;
 

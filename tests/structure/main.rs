@@ -24,6 +24,7 @@ const ROOMS: &[&str] = &[
     "threads",
     "tasks",
     "state_file",
+    "json",
     "tcp",
     "response",
     "route",

@@ -8,6 +8,7 @@ use crate::config::{
     reader::Value,
     settings::clients::{MAX_KEYS, PRIVATE_KEY_PARTS},
 };
+use crate::json::parse_text;
 use crate::oauth::jose::{Jwk, Jwks};
 
 /// Reads a list of tables, or a JSON string: a key set, or a list of keys.
@@ -16,7 +17,7 @@ pub(super) fn jwks(value: &Value<'_>) -> Option<Jwks> {
     // A key may be a private one by mistake, so errors show nothing of it.
     let value = value.clone().secret();
     let keys = match value.inner() {
-        DeValue::String(_) => match serde_json::from_str(value.string(WANTED)?) {
+        DeValue::String(_) => match parse_text(value.string(WANTED)?) {
             Ok(Json::Object(mut set)) => match set.remove("keys") {
                 Some(Json::Array(keys)) => keys,
                 _ => return value.invalid("is JSON, but no key set: { \"keys\": [ … ] } (RFC 7517 §5)"),

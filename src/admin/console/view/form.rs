@@ -4,6 +4,7 @@
 //! field.
 
 use askama::Template;
+use askama::filters::HtmlSafe;
 
 use super::parts::Choice;
 
@@ -115,3 +116,8 @@ pub(crate) struct Select<'a> {
     choices: &'a [Choice],
     hint: &'a str,
 }
+
+// These are HTML whose values are escaped already.
+impl HtmlSafe for Input<'_> {}
+impl HtmlSafe for Area<'_> {}
+impl HtmlSafe for Select<'_> {}

@@ -1,6 +1,7 @@
 //! The frame of every page: the header, the navigation, notices.
 
 use askama::Template;
+use askama::filters::HtmlSafe;
 
 use super::parts::{Link, Tone};
 
@@ -86,6 +87,10 @@ pub(crate) struct Start<'a> {
 pub(crate) struct End<'a> {
     frame: &'a Frame,
 }
+
+// These are HTML whose values are escaped already.
+impl HtmlSafe for Start<'_> {}
+impl HtmlSafe for End<'_> {}
 
 /// The sections of the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
