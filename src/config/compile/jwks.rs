@@ -1,6 +1,6 @@
 //! `jwks`: the public keys of a client.
 
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use toml::de::DeValue;
 
 use crate::config::{
@@ -89,11 +89,11 @@ fn to_json(value: &DeValue<'_>) -> Option<Json> {
             Json::Array(items.iter().map(|item| to_json(item.get_ref())).collect::<Option<_>>()?)
         }
         DeValue::Table(entries) => {
-            let member = |(key, value): (&toml::Spanned<_>, &toml::Spanned<_>)| {
-                let key: &toml::de::DeString<'_> = key.get_ref();
-                Some((key.to_string(), to_json(value.get_ref())?))
-            };
-            Json::Object(entries.iter().map(member).collect::<Option<_>>()?)
+            let mut object = Map::new();
+            for (key, value) in entries {
+                object.insert(key.get_ref().to_string(), to_json(value.get_ref())?);
+            }
+            Json::Object(object)
         }
         DeValue::Float(_) | DeValue::Datetime(_) => return None,
     })
