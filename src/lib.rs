@@ -161,6 +161,8 @@ mod http1;
 mod http_client;
 #[cfg(feature = "gateway")]
 mod import;
+#[cfg(feature = "config")]
+mod json;
 #[cfg(feature = "gateway")]
 mod limit;
 pub mod oauth;

@@ -31,6 +31,16 @@ pub(crate) fn sort_by_cached_key<T, K: Ord>(elements: &mut [T], key: impl Fn(&T)
     arrange(order, &mut |one, other| elements.swap(one, other));
 }
 
+/// Collects elements into a map or a set that keeps them sorted. Of two equal keys, the later value stays.
+///
+/// The collections' own `collect` sorts the elements first, and that is compiled for every type of iterator.
+#[cfg(any(feature = "config", feature = "journal"))]
+pub(crate) fn collect_sorted<C: Default + Extend<T>, T>(elements: impl IntoIterator<Item = T>) -> C {
+    let mut collection = C::default();
+    collection.extend(elements);
+    collection
+}
+
 /// Returns the positions of `count` elements in sorted order.
 fn order(count: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();

@@ -19,7 +19,7 @@ use self::registration::RegistrationChange;
 use crate::access::describe;
 use crate::access::reach::{Reach, SenderConstraint};
 use crate::config::{Access, Client, Config, Mode, Route, ShownDuration};
-use crate::sorting::sort_by_key;
+use crate::sorting::{collect_sorted, sort_by_key};
 
 /// One difference in access. A route is named by its methods and pattern, as in the access matrix.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,7 +201,7 @@ fn direction((before, old): (&Config, &Route), (after, new): (&Config, &Route), 
         changes.push(Change::Redirected { route: name(new), before: from, after: to });
     }
     let terms = |config: &Config, route: &Route| -> BTreeSet<String> {
-        describe::terms(config, route).into_iter().chain([describe::body_limit(route)]).collect()
+        collect_sorted(describe::terms(config, route).into_iter().chain([describe::body_limit(route)]))
     };
     let (from, to) = (terms(before, old), terms(after, new));
     if from != to {

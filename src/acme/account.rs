@@ -9,6 +9,7 @@ use super::error::AcmeError;
 use super::http::AuthorityClient;
 use super::storage::Storage;
 use crate::config::Acme;
+use crate::json::parse_text;
 
 /// The contents of the file.
 #[derive(Serialize, Deserialize)]
@@ -36,12 +37,12 @@ pub(super) async fn open(
         return Ok(account);
     };
     let malformed = |_| AcmeError::Malformed(storage.account_path());
-    let kept: Kept = serde_json::from_str(&text).map_err(malformed)?;
+    let kept: Kept = parse_text(&text).map_err(malformed)?;
     let is_same_contact = kept.contact == acme.contact;
     let account = builder.from_credentials(kept.credentials).await?;
     if !is_same_contact {
         account.update_contacts(&contact).await?;
-        let Kept { credentials, .. } = serde_json::from_str(&text).map_err(malformed)?;
+        let Kept { credentials, .. } = parse_text(&text).map_err(malformed)?;
         keep(acme, storage, credentials)?;
     }
     Ok(account)

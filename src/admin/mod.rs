@@ -16,6 +16,7 @@ mod console;
 pub(crate) mod control;
 mod cookie;
 mod cross_site;
+mod endpoint;
 mod guard;
 pub(crate) mod listener;
 mod password_check;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use axum::body::Body;
-use axum::extract::rejection::{FormRejection, JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{BytesRejection, FormRejection, PathRejection, QueryRejection};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
@@ -134,8 +134,8 @@ impl IntoResponse for Problem {
     }
 }
 
-impl From<JsonRejection> for Problem {
-    fn from(rejection: JsonRejection) -> Self {
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
         Self::rejected(rejection.status(), rejection.body_text())
     }
 }
@@ -159,8 +159,8 @@ impl From<PathRejection> for Problem {
 }
 
 impl Problem {
-    /// A request that axum could not parse.
-    fn rejected(status: StatusCode, detail: String) -> Self {
+    /// A request that could not be parsed.
+    pub(super) fn rejected(status: StatusCode, detail: String) -> Self {
         let (status, kind) = match status {
             StatusCode::PAYLOAD_TOO_LARGE => (status, "too-large"),
             StatusCode::UNSUPPORTED_MEDIA_TYPE => (status, "unsupported-media-type"),

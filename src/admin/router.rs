@@ -6,7 +6,6 @@ use std::time::Duration;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
 use axum::{Router, body};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
@@ -16,6 +15,7 @@ use tower_http::timeout::TimeoutLayer;
 use super::api;
 use super::console;
 use super::cross_site::refuse_cross_site;
+use super::endpoint::get;
 use super::guard::guard;
 use super::problem::{IsProblem, MEDIA_TYPE, Problem};
 use super::response_headers::protect;
@@ -37,12 +37,16 @@ pub(super) fn router(state: AdminState) -> Router {
         .nest(api::PREFIX, api::router(state.gate()))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(api::ready))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(errors_are_problems))
-        .layer(middleware::from_fn_with_state(state.clone(), guard))
-        .layer(middleware::from_fn(protect))
+        // The first layer is the outermost one. A tuple is one layer: axum compiles its code for each call of
+        // `layer`.
+        .layer((
+            middleware::from_fn(protect),
+            middleware::from_fn_with_state(state.clone(), guard),
+            middleware::from_fn(errors_are_problems),
+            CatchPanicLayer::custom(panicked),
+            TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT),
+            DefaultBodyLimit::max(MAX_BODY),
+        ))
         .with_state(state)
 }
 

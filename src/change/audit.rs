@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::actor::Actor;
 use super::state::StateFolder;
+use crate::json::members::Members;
 use crate::utc;
 
 /// The size at which a new file is started.
@@ -54,7 +55,7 @@ pub(crate) enum Event {
 }
 
 /// One line of the audit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct AuditLine {
     /// The time of the event, in UTC.
     pub(crate) time: String,
@@ -65,19 +66,19 @@ pub(crate) struct AuditLine {
     /// The interface through which the request was made.
     pub(crate) via: String,
     /// The address that the request came from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) address: Option<String>,
     /// The kind of event.
     pub(crate) event: Event,
     /// The object of the event, such as a draft or a client.
     pub(crate) object: String,
     /// The version of the history that the event concerns.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) version: Option<u64>,
     /// The result, such as `ok` or `refused`.
     pub(crate) outcome: String,
     /// Further details, in words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) detail: Option<String>,
 }
 
@@ -96,6 +97,22 @@ impl AuditLine {
             outcome: shortened(outcome),
             detail: None,
         }
+    }
+
+    fn read(text: &[u8]) -> Result<Self, serde_json::Error> {
+        let mut members = Members::parse(text)?;
+        Ok(Self {
+            time: members.required("time")?,
+            actor: members.required("actor")?,
+            role: members.required("role")?,
+            via: members.required("via")?,
+            address: members.optional("address")?,
+            event: members.required("event")?,
+            object: members.required("object")?,
+            version: members.optional("version")?,
+            outcome: members.required("outcome")?,
+            detail: members.optional("detail")?,
+        })
     }
 
     /// Adds the version that the line concerns.
@@ -157,7 +174,7 @@ impl Audit {
             }
             lines.extend(last_lines(&self.numbered(number), wanted - lines.len())?);
         }
-        let parsed = lines.iter().skip(skip).filter_map(|line| serde_json::from_str(line).ok());
+        let parsed = lines.iter().skip(skip).filter_map(|line| AuditLine::read(line.as_bytes()).ok());
         Ok(parsed.collect())
     }
 

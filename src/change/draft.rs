@@ -10,7 +10,7 @@ use super::error::ChangeError;
 use super::operation::Operation;
 use super::state::{self, StateFolder};
 use super::texts::hex;
-
+use crate::json::members::Members;
 use crate::sorting::{sort, sort_by};
 
 /// The maximum number of drafts.
@@ -68,7 +68,7 @@ impl fmt::Display for DraftId {
 }
 
 /// A draft. The resulting text is not stored: it is computed by applying the operations to the configuration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Draft {
     /// Its id.
     pub(crate) id: DraftId,
@@ -76,7 +76,6 @@ pub(crate) struct Draft {
     pub(crate) owner: String,
     /// The origin of that user, because a client of the API can have the name of a user of the console. If it
     /// is unknown, only owners may change the draft.
-    #[serde(default)]
     pub(crate) via: Option<Via>,
     /// A title for people, which may be empty.
     pub(crate) title: String,
@@ -93,6 +92,21 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
+    fn read(text: &[u8]) -> Result<Self, serde_json::Error> {
+        let mut members = Members::parse(text)?;
+        Ok(Self {
+            id: members.required("id")?,
+            owner: members.required("owner")?,
+            via: members.optional("via")?,
+            title: members.required("title")?,
+            base: members.required("base")?,
+            revision: members.required("revision")?,
+            created: members.required("created")?,
+            changed: members.required("changed")?,
+            operations: members.required("operations")?,
+        })
+    }
+
     /// Returns whether this is a draft of the user or client with this name.
     pub(crate) fn is_of(&self, name: &str, via: Via) -> bool {
         self.owner == name && self.via == Some(via)
@@ -144,7 +158,7 @@ impl Drafts<'_> {
     /// Reads a draft. Returns `None` if it does not exist or is damaged.
     pub(super) fn get(&self, id: &DraftId) -> io::Result<Option<Draft>> {
         let bytes = state::read(&self.0.drafts().join(format!("{id}.json")))?;
-        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+        Ok(bytes.and_then(|bytes| Draft::read(&bytes).ok()))
     }
 
     /// Returns whether there is a file of this draft that cannot be read as one.

@@ -6,6 +6,8 @@ use super::routes::RouteAddress;
 use super::settings::{self, Settings};
 use super::texts::Texts;
 
+use crate::sorting::collect_sorted;
+
 /// The position of an error in a text that is not valid TOML.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TextError {
@@ -63,7 +65,7 @@ pub(crate) fn changes(old: &Settings, new: &Settings) -> Settings {
     let gone = old.keys().filter(|key| !new.contains_key(*key));
     let gone = gone.map(|key| (key.clone(), serde_json::Value::Null));
     let set = new.iter().filter(|(key, value)| old.get(*key) != Some(*value));
-    gone.chain(set.map(|(key, value)| (key.clone(), value.clone()))).collect()
+    collect_sorted(gone.chain(set.map(|(key, value)| (key.clone(), value.clone()))))
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ mod layout;
 pub(crate) mod live;
 pub(crate) mod new_secret;
 pub(crate) mod operation;
+mod operation_json;
 pub(crate) mod permission;
 pub(crate) mod preview;
 pub(crate) mod proposals;

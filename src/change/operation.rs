@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use toml_edit::Value;
 
 use super::actor::Role;
@@ -25,8 +25,10 @@ use crate::gate::SecretHash;
 /// case, as in `{"op": "client_enabled", "id": "server", "enabled": false, "at": 1795422600000}`.
 ///
 /// Secrets are argon2id hashes (PHC strings). A moment `at` is in milliseconds since 1970.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+///
+/// It is read by [`operation_json`](super::operation_json), which must know every variant.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
 pub(crate) enum Operation {
     /// Adds a scope.
     ScopeAdd { name: String, description: String },
@@ -40,9 +42,9 @@ pub(crate) enum Operation {
         secret: String,
         capabilities: Vec<String>,
         scopes: Vec<String>,
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(skip_serializing_if = "Vec::is_empty")]
         default_scopes: Vec<String>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         token_lifetime: Option<String>,
         at: u64,
     },
@@ -65,9 +67,8 @@ pub(crate) enum Operation {
         id: String,
         secret: String,
         at: u64,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         keep_old: Option<u64>,
-        #[serde(default)]
         revoke_tokens: bool,
     },
     /// Removes one of a client's secrets.
@@ -83,11 +84,11 @@ pub(crate) enum Operation {
     RouteAdd { route: Settings },
     /// Adds scopes, upstreams and routes: what `tollgate import` has found.
     Import {
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
         scopes: BTreeMap<String, String>,
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
         upstreams: BTreeMap<String, Settings>,
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(skip_serializing_if = "Vec::is_empty")]
         routes: Vec<Settings>,
     },
     /// Changes keys of a route. `null` removes a key.
@@ -118,7 +119,7 @@ pub(crate) enum Operation {
     AdminUserRemove { name: String },
     /// Replaces the text of a file: of the main one, unless `file` names one that it includes.
     ReplaceText {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         file: Option<String>,
         text: String,
     },

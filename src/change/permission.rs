@@ -14,6 +14,7 @@ use super::addresses::OwnAddresses;
 use super::raw::{self, SyntaxProblem};
 use super::texts::Texts;
 use crate::config::Origin;
+use crate::sorting::collect_sorted;
 
 /// The tables that an editor may change, unless a rule below forbids the change.
 const EDITABLE: [&str; 4] = ["scopes", "clients", "routes", "upstreams"];
@@ -109,7 +110,7 @@ fn keys(before: &Json, after: &Json, found: &mut BTreeSet<OwnerOnly>) {
             let table = value.and_then(Json::as_object);
             table.into_iter().flatten().map(|(key, _)| key.clone()).collect::<Vec<_>>()
         };
-        let all: BTreeSet<String> = names(before).into_iter().chain(names(after)).collect();
+        let all: BTreeSet<String> = collect_sorted(names(before).into_iter().chain(names(after)));
         for key in all.into_iter().filter(|key| !editable.contains(&key.as_str())) {
             if before.and_then(|table| table.get(&key)) != after.and_then(|table| table.get(&key)) {
                 found.insert(OwnerOnly::Key { key: format!("{prefix}{key}") });
@@ -311,8 +312,8 @@ fn admin_scopes(before: &Json, after: &Json, found: &mut BTreeSet<OwnerOnly>) {
         })
     };
     let client = |root: &Json, id: &str| root.get("clients").and_then(|clients| clients.get(id)).cloned();
-    let ids: BTreeSet<&str> =
-        [before, after].iter().flat_map(|root| raw::entries(root, "clients")).map(|(id, _)| id).collect();
+    let ids = [before, after].into_iter().flat_map(|root| raw::entries(root, "clients"));
+    let ids: BTreeSet<&str> = collect_sorted(ids.map(|(id, _)| id));
     for id in ids {
         let (old, new) = (client(before, id), client(after, id));
         if old != new && (holds(old.as_ref()) || holds(new.as_ref())) {
@@ -320,8 +321,8 @@ fn admin_scopes(before: &Json, after: &Json, found: &mut BTreeSet<OwnerOnly>) {
         }
     }
     let scope = |root: &Json, name: &str| root.get("scopes").and_then(|scopes| scopes.get(name)).cloned();
-    let names: BTreeSet<&str> =
-        [before, after].iter().flat_map(|root| raw::entries(root, "scopes")).map(|(name, _)| name).collect();
+    let names = [before, after].into_iter().flat_map(|root| raw::entries(root, "scopes"));
+    let names: BTreeSet<&str> = collect_sorted(names.map(|(name, _)| name));
     for name in names.into_iter().filter(|name| name.starts_with(ADMIN_SCOPES)) {
         if scope(before, name) != scope(after, name) {
             found.insert(OwnerOnly::AdminScopeDefinition { scope: name.to_owned() });

@@ -6,7 +6,7 @@ use toml_edit::{Array, InlineTable, Item, TableLike, Value};
 use super::conflict::Conflict;
 use super::table::{insert_last, set};
 
-use crate::sorting::sort_by_key;
+use crate::sorting::{collect_sorted, sort_by_key};
 
 /// New values of keys. `null` removes a key, so that its default applies.
 pub(crate) type Settings = Map<String, Json>;
@@ -144,7 +144,7 @@ pub(super) fn as_json(value: &Value) -> Json {
         Value::Datetime(date) => Json::from(date.value().to_string()),
         Value::Array(items) => items.iter().map(as_json).collect(),
         Value::InlineTable(table) => {
-            Json::Object(table.iter().map(|(key, value)| (key.to_owned(), as_json(value))).collect())
+            Json::Object(collect_sorted(table.iter().map(|(key, value)| (key.to_owned(), as_json(value)))))
         }
     }
 }
@@ -161,5 +161,5 @@ pub(super) fn item_as_json(item: &Item) -> Json {
 
 /// Converts a table to JSON.
 pub(super) fn table_as_json(table: &dyn TableLike) -> Json {
-    Json::Object(table.iter().map(|(key, item)| (key.to_owned(), item_as_json(item))).collect())
+    Json::Object(collect_sorted(table.iter().map(|(key, item)| (key.to_owned(), item_as_json(item)))))
 }

@@ -11,6 +11,7 @@ use super::hidden::hide_json;
 use super::new_secret::{self, NewSecretError};
 use super::operation::{Operation, millis};
 use crate::gate::SecretHash;
+use crate::json::members::Members;
 use crate::oauth::secret::Secret;
 
 /// The minimum length of a secret that a person chooses.
@@ -75,7 +76,7 @@ impl Submitted {
         let mut secret = made.transpose()?;
         // The error of the JSON parser can quote a value, which may be a secret. This message contains only
         // names of members.
-        let mut operation: Operation = serde_json::from_value(Json::Object(members)).map_err(|error| {
+        let mut operation = Operation::read(Members::new(members)).map_err(|error| {
             let message = error.to_string();
             ChangeError::Operation(message.split(": \"").next().unwrap_or("malformed").to_owned())
         })?;

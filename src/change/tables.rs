@@ -8,6 +8,7 @@ use super::layout;
 use super::settings::{self, Settings};
 use super::table::{insert_last, set};
 use crate::config::suggestion;
+use crate::sorting::collect_sorted;
 
 /// The table of the users of the console.
 pub(super) const USERS: &[&str] = &["admin", "users"];
@@ -74,7 +75,7 @@ impl Document {
     /// Adds a user of the console.
     pub(super) fn add_user(&mut self, name: &str, password: &str, role: &str) -> Result<(), Conflict> {
         let new = [("password", password), ("role", role)];
-        let new = new.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
+        let new = collect_sorted(new.map(|(key, value)| (key.to_owned(), value.into())));
         self.add_entry(USERS, name, Kind::User, &new)
     }
 

@@ -4,14 +4,15 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::actor::{Role, Via};
 use super::state::{self, StateFolder};
 use super::texts::Texts;
+use crate::json::members::Members;
 
 /// The commit that awaits confirmation. There is at most one.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize)]
 pub(crate) struct Unconfirmed {
     /// The number of its version.
     pub(crate) version: u64,
@@ -20,7 +21,6 @@ pub(crate) struct Unconfirmed {
     /// The name of the user who committed it.
     pub(crate) actor: String,
     /// The way in which that user came. Where it is not known, only owners decide about the commit.
-    #[serde(default)]
     pub(crate) via: Option<Via>,
     /// The role of that user.
     pub(crate) role: Role,
@@ -35,7 +35,20 @@ impl Unconfirmed {
     /// Reads the commit that awaits confirmation. Returns `None` if there is none.
     pub(super) fn read(folder: &StateFolder) -> io::Result<Option<Self>> {
         let Some(bytes) = state::read(&folder.unconfirmed())? else { return Ok(None) };
-        serde_json::from_slice(&bytes).map(Some).map_err(io::Error::other)
+        Self::parse(&bytes).map(Some).map_err(io::Error::other)
+    }
+
+    fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
+        let mut members = Members::parse(text)?;
+        Ok(Self {
+            version: members.required("version")?,
+            deadline: members.required("deadline")?,
+            actor: members.required("actor")?,
+            via: members.optional("via")?,
+            role: members.required("role")?,
+            sha256: members.required("sha256")?,
+            before: members.required("before")?,
+        })
     }
 
     /// Writes the file, before the configuration is replaced.

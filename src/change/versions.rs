@@ -15,6 +15,7 @@ use super::fault;
 use super::state::{self, StateFolder};
 use super::texts::Texts;
 use crate::access::difference::Change;
+use crate::json::members::Members;
 use crate::sorting::sort;
 use crate::utc;
 
@@ -67,7 +68,7 @@ impl Granted {
 }
 
 /// A version of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Version {
     /// The number. Numbers increase and are never reused.
     pub(crate) number: u64,
@@ -92,14 +93,36 @@ pub(crate) struct Version {
     /// The names of the files, the main one first.
     pub(crate) files: Vec<PathBuf>,
     /// The deadline of the confirmation, in UTC.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) confirm_by: Option<String>,
     /// Its operations, in words.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) operations: Vec<String>,
     /// The differences in access, at most [`MAX_GRANTED`] of them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) granted: Vec<Granted>,
+}
+
+impl Version {
+    fn read(text: &[u8]) -> Result<Self, serde_json::Error> {
+        let mut members = Members::parse(text)?;
+        Ok(Self {
+            number: members.required("number")?,
+            parent: members.optional("parent")?,
+            state: members.required("state")?,
+            time: members.required("time")?,
+            actor: members.required("actor")?,
+            role: members.required("role")?,
+            via: members.required("via")?,
+            comment: members.required("comment")?,
+            sha256: members.required("sha256")?,
+            parent_sha256: members.required("parent_sha256")?,
+            files: members.required("files")?,
+            confirm_by: members.optional("confirm_by")?,
+            operations: members.optional("operations")?,
+            granted: members.optional("granted")?,
+        })
+    }
 }
 
 /// The most differences in access that a version lists.
@@ -133,7 +156,7 @@ impl History<'_> {
     /// Reads a version. Returns `None` if it does not exist or is damaged.
     pub(super) fn get(&self, number: u64) -> io::Result<Option<Version>> {
         let bytes = state::read(&self.0.history().join(format!("{number}.json")))?;
-        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+        Ok(bytes.and_then(|bytes| Version::read(&bytes).ok()))
     }
 
     /// Returns the last version that was in force.

@@ -12,6 +12,7 @@ use crate::access::reach::Reach;
 use crate::cli::failure::Failure;
 use crate::cli::{output, route_json, with_registered};
 use crate::config::Config;
+use crate::sorting::collect_sorted;
 
 /// The width of a page, and of a window of the usual size.
 const NARROWEST: usize = 80;
@@ -101,26 +102,23 @@ fn list(config: &Config, rows: &[Row<'_>]) -> String {
 
 fn as_json(config: &Config, row: &Row<'_>) -> Value {
     let mut object = route_json::route(config, row.route);
-    let clients: Map<String, Value> = row
-        .cells
-        .iter()
-        .map(|(client, reach)| {
-            let (reason, missing, constraint) = match reach {
-                Reach::Allowed(constraint) => (None, &[][..], constraint.names()),
-                Reach::ShutOut(reason) => (Some(reason.as_str()), &[][..], Vec::new()),
-                Reach::WrongAudience(_) => (Some("audience"), &[][..], Vec::new()),
-                Reach::MissingScopes { scopes, .. } => (Some("scope missing"), &scopes[..], Vec::new()),
-            };
-            let mut value = json!({ "allowed": reach.is_allowed(), "reason": reason, "missing": missing });
-            if !constraint.is_empty() {
-                value["sender_constraint"] = json!(constraint);
-            }
-            if let Some(rate) = client.rate_limit {
-                value["rate_limit"] = json!(rate.to_string());
-            }
-            (client.id.to_string(), value)
-        })
-        .collect();
+    let clients = row.cells.iter().map(|(client, reach)| {
+        let (reason, missing, constraint) = match reach {
+            Reach::Allowed(constraint) => (None, &[][..], constraint.names()),
+            Reach::ShutOut(reason) => (Some(reason.as_str()), &[][..], Vec::new()),
+            Reach::WrongAudience(_) => (Some("audience"), &[][..], Vec::new()),
+            Reach::MissingScopes { scopes, .. } => (Some("scope missing"), &scopes[..], Vec::new()),
+        };
+        let mut value = json!({ "allowed": reach.is_allowed(), "reason": reason, "missing": missing });
+        if !constraint.is_empty() {
+            value["sender_constraint"] = json!(constraint);
+        }
+        if let Some(rate) = client.rate_limit {
+            value["rate_limit"] = json!(rate.to_string());
+        }
+        (client.id.to_string(), value)
+    });
+    let clients: Map<String, Value> = collect_sorted(clients);
     object.insert("clients".to_owned(), Value::Object(clients));
     Value::Object(object)
 }

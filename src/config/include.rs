@@ -19,7 +19,7 @@ use super::{
     reading::{Reading, read_text},
 };
 
-use crate::sorting::sort;
+use crate::sorting::{collect_sorted, sort};
 
 /// The most files that are included.
 const MAX_FILES: usize = 1000;
@@ -226,7 +226,7 @@ fn is_joined(path: &str) -> bool {
 
 fn shifted_table(table: DeTable<'_>, by: usize) -> DeTable<'_> {
     let entries = table.into_iter();
-    entries.map(|(key, value)| (moved(key.span(), key.into_inner(), by), shifted(value, by))).collect()
+    collect_sorted(entries.map(|(key, value)| (moved(key.span(), key.into_inner(), by), shifted(value, by))))
 }
 
 /// Adds to the positions of a value and of everything in it.

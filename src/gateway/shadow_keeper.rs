@@ -9,6 +9,7 @@ use crate::clock::Millis;
 use crate::proxy::pipeline::Proxy;
 use crate::shadow::file::ShadowFile;
 use crate::shadow::{Learned, Taken};
+use crate::sorting::collect_sorted;
 use crate::state_file::DocumentError;
 
 /// How often observations are saved. If the process is killed, the observations since the last save are lost.
@@ -88,7 +89,7 @@ impl ShadowKeeper {
         self.saved_at = now;
         let rules = self.proxy.rules();
         let routes = rules.meters.routes();
-        let names: BTreeSet<&str> = routes.iter().map(|route| route.name()).collect();
+        let names: BTreeSet<&str> = collect_sorted(routes.iter().map(|route| route.name()));
         self.learned.retain(|name| names.contains(name));
         if let Some(line) = self.reminder.line(now, rules.shadow_routes, refused(&self.learned)) {
             log::warn!("{line}");

@@ -9,7 +9,7 @@ use crate::access::describe;
 use crate::change::routes::RouteAddress;
 use crate::config::{Access, Config, Methods, Route as Configured};
 use crate::oauth::scope::{Requirement, Scopes};
-use crate::sorting::sort;
+use crate::sorting::{collect_sorted, sort};
 
 /// The difference between a draft and the routes of a configuration to the same upstreams.
 #[derive(Debug, Default)]
@@ -179,7 +179,7 @@ fn scopes_of(need: &Need) -> Requirement {
 
 /// Returns the scopes in sorted order, and whether one of several is enough.
 fn sets(requirement: &Requirement) -> (bool, BTreeSet<&str>) {
-    let scopes: BTreeSet<&str> = requirement.scopes().into_iter().flat_map(Scopes::iter).collect();
+    let scopes: BTreeSet<&str> = collect_sorted(requirement.scopes().into_iter().flat_map(Scopes::iter));
     (matches!(requirement, Requirement::Any(_)) && scopes.len() > 1, scopes)
 }
 

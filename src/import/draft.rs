@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::config::{Pattern, PatternError, Position};
-use crate::sorting::sort_by_key;
+use crate::sorting::{collect_sorted, sort_by_key};
 
 /// The parts of a gateway.toml that a source was translated into.
 #[derive(Debug, Default, Clone)]
@@ -117,7 +117,7 @@ impl Draft {
             let others = alike.entry((route.host.clone(), route.path.shape())).or_default();
             let there: Vec<&Route> = others.iter().filter_map(|index| routes.get(*index)).collect();
             let taken: BTreeSet<String> =
-                there.iter().flat_map(|other| other.methods.iter().cloned()).collect();
+                collect_sorted(there.iter().flat_map(|other| other.methods.iter().cloned()));
             let all = there.iter().any(|other| other.methods.is_empty());
             if all || (route.methods.is_empty() && !there.is_empty()) {
                 let text = format!("{} is not imported: another route has this path", route.path.text());

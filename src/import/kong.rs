@@ -10,6 +10,8 @@ use super::render::quoted;
 use super::yaml::Node;
 use plugins::plugins;
 
+use crate::sorting::collect_sorted;
+
 pub(super) fn import(text: &str) -> Result<Draft, ImportError> {
     let root = Node::parse(text)?;
     if root.get("services").is_none() && root.get("routes").is_none() {
@@ -89,7 +91,7 @@ fn one(root: &Node, service: &Node, name: &str, route: &Node, draft: &mut Draft)
         }
     }
     let methods: BTreeSet<String> =
-        route.texts_of("methods").into_iter().map(|method| method.to_ascii_uppercase()).collect();
+        collect_sorted(route.texts_of("methods").into_iter().map(|method| method.to_ascii_uppercase()));
     let mut hosts: Vec<Option<String>> = route.texts_of("hosts").into_iter().map(Some).collect();
     if hosts.is_empty() {
         hosts.push(None);

@@ -10,6 +10,7 @@ use super::render::{route_table, upstream_table};
 use crate::change::operation::Operation;
 use crate::change::settings::Settings;
 use crate::config::Config;
+use crate::sorting::collect_sorted;
 
 /// Returns the operations that bring a configuration up to date with a draft: they add missing scopes,
 /// upstreams and routes, and change the methods and scopes of routes that differ. With `prune`, they also
@@ -22,16 +23,12 @@ pub(crate) fn operations(
 ) -> Vec<Operation> {
     let mut operations = Vec::new();
     let has_scope = |name: &String| config.scopes.iter().any(|scope| scope.name == *name);
-    let scopes: BTreeMap<String, String> = draft
-        .scopes
-        .iter()
-        .filter(|(name, _)| !has_scope(name))
-        .map(|(a, b)| (a.clone(), b.clone()))
-        .collect();
+    let scopes = draft.scopes.iter().filter(|(name, _)| !has_scope(name));
+    let scopes: BTreeMap<String, String> = collect_sorted(scopes.map(|(a, b)| (a.clone(), b.clone())));
     let has_upstream = |name: &str| config.upstreams.iter().any(|upstream| upstream.name == name);
     let upstreams = draft.upstreams.iter().filter(|upstream| !has_upstream(&upstream.name));
     let upstreams: BTreeMap<String, Settings> =
-        upstreams.map(|upstream| (upstream.name.clone(), upstream_settings(upstream))).collect();
+        collect_sorted(upstreams.map(|upstream| (upstream.name.clone(), upstream_settings(upstream))));
     let routes: Vec<Settings> = comparison.new.iter().map(route_settings).collect();
     if !(scopes.is_empty() && upstreams.is_empty() && routes.is_empty()) {
         operations.push(Operation::Import { scopes, upstreams, routes });

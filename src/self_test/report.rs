@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use super::judge::{Finding, Judged, JudgedSuite};
 use super::message::Protocol;
 
+use crate::sorting::collect_sorted;
+
 /// The result of a self-test.
 #[derive(Debug)]
 pub(crate) struct Report {
@@ -148,7 +150,7 @@ impl JudgedSuite {
             Finding::Held | Finding::Passed(_) | Finding::Differs(_) => None,
         });
         let skipped = self.skipped.iter().map(|(attack, reason)| (*attack, reason));
-        skipped.chain(unseen).map(|(attack, reason)| format!("{}: {reason}", attack.name())).collect()
+        collect_sorted(skipped.chain(unseen).map(|(attack, reason)| format!("{}: {reason}", attack.name())))
     }
 }
 

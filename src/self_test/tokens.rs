@@ -19,6 +19,7 @@ use crate::gateway_client::{Endpoint, RequestError, post};
 use crate::http_client::Trust;
 use crate::oauth::form;
 use crate::oauth::scope::Scopes;
+use crate::sorting::collect_sorted;
 use crate::tasks::block_on;
 
 /// The scopes and the audience of a token request.
@@ -173,12 +174,10 @@ impl Source<'_> {
     /// Returns the token requests for all routes.
     fn wanted(&self) -> BTreeSet<Wanted> {
         let attacked = self.config.routes.iter().filter(|route| self.settings.method(route).is_some());
-        attacked
-            .flat_map(|route| {
-                [good(self.client, route), foreign(self.client, route), misdirected(self.client, route)]
-            })
-            .flatten()
-            .collect()
+        let wanted = attacked.flat_map(|route| {
+            [good(self.client, route), foreign(self.client, route), misdirected(self.client, route)]
+        });
+        collect_sorted(wanted.flatten())
     }
 
     /// Requests a token. Returns the token and its lifetime.

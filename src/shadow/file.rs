@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::counts::{Counts, DAYS, Day, Week};
 use super::learned::{Caller, Learned, Table, Taken};
 use super::refusal::Refusal;
-use crate::sorting::sort_by_key;
+use crate::sorting::{collect_sorted, sort_by_key};
 use crate::state_file::{self, DocumentError, read_document};
 
 const NAME: &str = "shadow.json";
@@ -59,7 +59,7 @@ impl Entry {
         let kinds = Refusal::ALL.into_iter().zip(counts.refused).filter(|(_, count)| *count > 0);
         Self {
             passed: counts.passed,
-            refused: kinds.map(|(kind, count)| (kind.as_str().to_owned(), count)).collect(),
+            refused: collect_sorted(kinds.map(|(kind, count)| (kind.as_str().to_owned(), count))),
             first_seen: counts.first_seen,
             last_passed: counts.last_passed,
             last_refused: counts.last_refused,
@@ -91,11 +91,12 @@ impl RouteEntry {
             user_agent: caller.user_agent.as_deref().map(str::to_owned),
             counts: Entry::of(&caller.counts),
         };
+        let clients = table.clients.iter().map(|(id, counts)| (id.to_string(), Entry::of(counts)));
         Self {
             since: table.since,
             days: table.week.0.iter().map(|day| (day.day, day.passed, day.refused)).collect(),
-            clients: table.clients.iter().map(|(id, counts)| (id.to_string(), Entry::of(counts))).collect(),
-            callers: table.callers.iter().map(|(address, known)| (*address, caller(known))).collect(),
+            clients: collect_sorted(clients),
+            callers: collect_sorted(table.callers.iter().map(|(address, known)| (*address, caller(known)))),
             others: Entry::of(&table.others),
         }
     }
@@ -200,7 +201,7 @@ impl ShadowFile {
 
     fn write<'t>(&self, tables: impl Iterator<Item = (&'t str, &'t Table)>) -> io::Result<()> {
         let routes = tables.filter(|(_, table)| table.since != 0);
-        let routes = routes.map(|(name, table)| (name.to_owned(), RouteEntry::of(table))).collect();
+        let routes = collect_sorted(routes.map(|(name, table)| (name.to_owned(), RouteEntry::of(table))));
         let text = serde_json::to_vec(&Document { version: VERSION, routes }).map_err(io::Error::from)?;
         state_file::replace(&self.path, &text, 0o600)
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::sorting::collect_sorted;
 use crate::store::token_store::{ClientTable, Pending, RowChange, StoreError};
 
 /// What the keys of registered clients begin with.
@@ -18,7 +19,7 @@ pub(crate) struct MemoryTable(Mutex<BTreeMap<String, Vec<u8>>>);
 impl MemoryTable {
     /// Makes a table with these rows.
     pub(crate) fn with(rows: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
-        Self(Mutex::new(rows.into_iter().collect()))
+        Self(Mutex::new(collect_sorted(rows)))
     }
 
     pub(super) fn apply(&self, changes: &[RowChange]) {

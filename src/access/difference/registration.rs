@@ -9,6 +9,7 @@ use crate::config::{
     Config, InitialAccessToken, Registration, RegistrationMethod, RegistrationTemplate, ShownDuration,
 };
 use crate::oauth::scope::Scopes;
+use crate::sorting::collect_sorted;
 use crate::utc;
 
 /// A difference between the registration of two configurations.
@@ -142,7 +143,7 @@ fn pairs<'c, T>(
     new: &'c [T],
     name: fn(&T) -> &String,
 ) -> impl Iterator<Item = (Option<&'c T>, Option<&'c T>)> {
-    let names: BTreeSet<&String> = old.iter().chain(new).map(name).collect();
+    let names: BTreeSet<&String> = collect_sorted(old.iter().chain(new).map(name));
     let find = move |list: &'c [T], wanted: &String| list.iter().find(|item| name(item) == wanted);
     names.into_iter().map(move |name| (find(old, name), find(new, name)))
 }
@@ -222,7 +223,8 @@ fn clients(old: Option<&Registration>, new: Option<&Registration>, changes: &mut
     };
     let listed =
         [old, new].into_iter().flat_map(|table| table.disabled_clients.iter().chain(&table.removed_clients));
-    for id in listed.collect::<BTreeSet<_>>() {
+    let listed: BTreeSet<&String> = collect_sorted(listed);
+    for id in listed {
         let (before, after) = (state(old, id), state(new, id));
         if before != after {
             changes.push(RegistrationChange {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{Config, HostPattern};
+use crate::sorting::collect_sorted;
 
 /// A host that represents all hosts that the routes treat alike. `None` represents the hosts that no route
 /// names.
@@ -11,7 +12,8 @@ pub(super) type Host = Option<String>;
 /// Returns one host for each group of hosts that a pattern matches and the routes treat alike.
 pub(super) fn hosts(config: &Config, pattern: Option<&HostPattern>) -> Vec<Host> {
     let named = config.routes.iter().flat_map(|route| &route.hosts).map(|host| (host.to_string(), host));
-    let named: Vec<&HostPattern> = named.collect::<BTreeMap<_, _>>().into_values().collect();
+    let named: BTreeMap<String, &HostPattern> = collect_sorted(named);
+    let named: Vec<&HostPattern> = named.into_values().collect();
     let label = unused_label(&named, pattern);
     // A host that matches this name and no longer name below it.
     let fresh = |name: &str| format!("{label}.{name}");
@@ -30,7 +32,7 @@ pub(super) fn hosts(config: &Config, pattern: Option<&HostPattern>) -> Vec<Host>
                 HostPattern::Below(other) => fresh(other),
             });
             let below = below.filter(|host| is_below(host, name));
-            let all: BTreeSet<String> = std::iter::once(fresh(name)).chain(below).collect();
+            let all: BTreeSet<String> = collect_sorted(std::iter::once(fresh(name)).chain(below));
             all.into_iter().map(Some).collect()
         }
     }
@@ -51,12 +53,12 @@ fn is_below(host: &str, name: &str) -> bool {
 
 /// Returns a label that no host of a route has.
 fn unused_label(named: &[&HostPattern], pattern: Option<&HostPattern>) -> String {
-    let labels: BTreeSet<String> = named
+    let labels = named
         .iter()
         .copied()
         .chain(pattern)
-        .flat_map(|host| host.to_string().split('.').map(str::to_owned).collect::<Vec<_>>())
-        .collect();
+        .flat_map(|host| host.to_string().split('.').map(str::to_owned).collect::<Vec<_>>());
+    let labels: BTreeSet<String> = collect_sorted(labels);
     let mut label = "host".to_owned();
     let mut number = 1;
     while labels.contains(&label) {

@@ -6,6 +6,7 @@ use super::findings::Findings;
 use crate::access::reach::{Reach, ShutOut};
 use crate::config::{Access, Client, Config, Lint, Route, key_path};
 use crate::oauth::scope::Scopes;
+use crate::sorting::collect_sorted;
 
 pub(super) fn names(config: &Config, findings: &mut Findings<'_>) {
     if config.routes.is_empty() {
@@ -23,7 +24,7 @@ pub(super) fn names(config: &Config, findings: &mut Findings<'_>) {
 }
 
 fn upstreams(config: &Config, findings: &mut Findings<'_>) {
-    let used: BTreeSet<usize> = config.routes.iter().map(|route| route.upstream.0).collect();
+    let used: BTreeSet<usize> = collect_sorted(config.routes.iter().map(|route| route.upstream.0));
     for (index, upstream) in config.upstreams.iter().enumerate() {
         if !used.contains(&index) {
             let key = key_path("upstreams", &upstream.name);
@@ -34,19 +35,15 @@ fn upstreams(config: &Config, findings: &mut Findings<'_>) {
 }
 
 fn scopes(config: &Config, findings: &mut Findings<'_>) {
-    let needed: BTreeSet<&str> = config
-        .routes
-        .iter()
-        .filter_map(|route| match &route.access {
-            Access::Public => None,
-            Access::Token { requirement, .. } => requirement.scopes(),
-        })
-        .flat_map(Scopes::iter)
-        .collect();
+    let needed = config.routes.iter().filter_map(|route| match &route.access {
+        Access::Public => None,
+        Access::Token { requirement, .. } => requirement.scopes(),
+    });
+    let needed: BTreeSet<&str> = collect_sorted(needed.flat_map(Scopes::iter));
     let of_clients = config.clients.iter().flat_map(|client| client.scopes.iter());
     let registration = config.token_service.registration.iter();
     let of_templates = registration.flat_map(|table| &table.templates).flat_map(|it| it.scopes.iter());
-    let held: BTreeSet<&str> = of_clients.chain(of_templates).collect();
+    let held: BTreeSet<&str> = collect_sorted(of_clients.chain(of_templates));
     // A file without routes or without clients is unfinished. It gets at most one warning instead of many.
     let (no_routes, no_clients) = (config.routes.is_empty(), config.clients.is_empty());
     for scope in &config.scopes {

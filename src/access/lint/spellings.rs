@@ -13,6 +13,7 @@ use crate::config::{Access, Config, Lint, Mode, Route};
 use crate::oauth::scope::{Requirement, Scopes};
 use crate::route::path::canonical;
 use crate::route::table::{Match, RouteTable};
+use crate::sorting::collect_sorted;
 
 /// The methods to try for a route that accepts all methods.
 const COMMON: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH];
@@ -93,7 +94,8 @@ fn share(config: &Config, one: &Route, other: &Route) -> bool {
     }
     let servers = |route| -> BTreeSet<String> {
         let upstream = config.upstream_of(route);
-        upstream.into_iter().flat_map(|it| &it.servers).map(|server| server.origin.to_string()).collect()
+        let servers = upstream.into_iter().flat_map(|it| &it.servers);
+        collect_sorted(servers.map(|server| server.origin.to_string()))
     };
     !servers(one).is_disjoint(&servers(other))
 }

@@ -33,12 +33,12 @@ mod upstreams;
 
 use std::sync::Arc;
 
-use axum::routing::{delete, get, patch, post};
 use axum::{Router, middleware};
 
 use self::idempotency::Outcomes;
 pub(super) use self::prefix::PREFIX;
 pub(super) use self::status::ready;
+use super::endpoint::{delete, endpoint, get, patch, post};
 use super::problem::Problem;
 use super::state::AdminState;
 use crate::config::settings::admin::{READ_SCOPE, WRITE_SCOPE};
@@ -76,7 +76,7 @@ pub(super) fn router(gate: &Gate) -> Router<AdminState> {
     let write = Router::new()
         .route("/clients/{id}/revoke-tokens", post(tokens::revoke))
         .route("/drafts", post(drafts::begin))
-        .route("/drafts/{id}", patch(drafts::rename).delete(drafts::discard))
+        .route("/drafts/{id}", patch(drafts::rename).merge(delete(drafts::discard)))
         .route("/drafts/{id}/operations", post(drafts::add))
         .route("/drafts/{id}/operations/{index}", delete(drafts::remove_operation))
         .route("/drafts/{id}/rebase", post(drafts::rebase))
@@ -94,16 +94,16 @@ pub(super) fn router(gate: &Gate) -> Router<AdminState> {
     let write = write.route_layer(gate.require(Requirement::All(writers)));
     read.merge(write)
         .route("/openapi.json", get(openapi::document))
-        .fallback(async || {
+        .fallback(endpoint(async || {
             Problem::not_found("the API has nothing at this path: /api/v1/openapi.json describes it")
-        })
-        .method_not_allowed_fallback(async || {
+        }))
+        .method_not_allowed_fallback(endpoint(async || {
             Problem::new(
                 http::StatusCode::METHOD_NOT_ALLOWED,
                 "method-not-allowed",
                 "this path has other methods",
             )
-        })
+        }))
 }
 
 /// Returns the requirement for reading: one of the two scopes.

@@ -15,6 +15,7 @@ use crate::admin::state::AdminState;
 use crate::change::proposals::operations;
 use crate::config::Config;
 use crate::shadow::{self, CallerSummary, Proposal, RouteSummary, Summary};
+use crate::sorting::collect_sorted;
 
 /// The most callers of a route that are shown. Those who would be refused come first.
 const MOST_CALLERS: usize = 200;
@@ -100,7 +101,7 @@ fn caller(caller: CallerSummary) -> ShadowCaller {
         user_agent: caller.user_agent,
         would_pass: caller.would_pass,
         passed: caller.passed,
-        refused: caller.refused.into_iter().collect(),
+        refused: collect_sorted(caller.refused),
         first_seen: time(caller.first_seen),
         last_passed: caller.last_passed.map(time),
         last_refused: caller.last_refused.map(time),

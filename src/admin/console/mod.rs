@@ -16,13 +16,13 @@ mod visit;
 mod wording;
 mod workspace;
 
-use axum::routing::{get, post};
 use axum::{Extension, Router, middleware};
 
 use self::pages::{
     audit, changes, client, clients, explain, history, new_client, overview, registered, registration,
     route_form, routes, scopes, secret, setup, shadow, sign_in, upstream_form, upstreams, users, versions,
 };
+use super::endpoint::{endpoint, get, post};
 use super::problem::Problem;
 use super::state::AdminState;
 
@@ -31,11 +31,11 @@ pub(super) fn router(admin: &AdminState) -> Router<AdminState> {
     let console = state::Console::start(admin);
     Router::new()
         .route("/", get(overview::show))
-        .route("/sign-in", get(sign_in::show).post(sign_in::submit))
+        .route("/sign-in", get(sign_in::show).merge(post(sign_in::submit)))
         .route("/sign-out", post(sign_in::leave))
-        .route("/setup", get(setup::show).post(setup::submit))
+        .route("/setup", get(setup::show).merge(post(setup::submit)))
         .route("/clients", get(clients::show))
-        .route("/clients/new", get(new_client::show).post(new_client::submit))
+        .route("/clients/new", get(new_client::show).merge(post(new_client::submit)))
         .route("/clients/secret", get(secret::show))
         .route("/clients/show/{id}", get(client::show))
         .route("/clients/show/{id}/edit", post(client::edit))
@@ -50,12 +50,12 @@ pub(super) fn router(admin: &AdminState) -> Router<AdminState> {
         .route("/clients/registered/{id}", get(registered::show))
         .route("/clients/registered/{id}/state", post(registered::set_state))
         .route("/clients/registered/{id}/revoke-tokens", post(registered::revoke_tokens))
-        .route("/scopes", get(scopes::show).post(scopes::add))
+        .route("/scopes", get(scopes::show).merge(post(scopes::add)))
         .route("/scopes/describe", post(scopes::describe))
         .route("/scopes/remove", post(scopes::remove))
         .route("/routes", get(routes::matrix))
-        .route("/routes/new", get(route_form::new).post(route_form::add))
-        .route("/routes/edit", get(route_form::edit).post(route_form::set))
+        .route("/routes/new", get(route_form::new).merge(post(route_form::add)))
+        .route("/routes/edit", get(route_form::edit).merge(post(route_form::set)))
         .route("/routes/show", get(routes::show))
         .route("/routes/mode", post(routes::set_mode))
         .route("/routes/remove", post(routes::remove))
@@ -73,18 +73,18 @@ pub(super) fn router(admin: &AdminState) -> Router<AdminState> {
         .route("/history/{number}/undo", post(versions::undo))
         .route("/history/{number}/rollback", post(versions::roll_back))
         .route("/upstreams", get(upstreams::show))
-        .route("/upstreams/new", get(upstream_form::new).post(upstream_form::add))
-        .route("/upstreams/edit", get(upstream_form::edit).post(upstream_form::set))
+        .route("/upstreams/new", get(upstream_form::new).merge(post(upstream_form::add)))
+        .route("/upstreams/edit", get(upstream_form::edit).merge(post(upstream_form::set)))
         .route("/upstreams/remove", post(upstream_form::remove))
         .route("/shadow", get(shadow::show))
         .route("/shadow/propose", post(shadow::propose))
         .route("/audit", get(audit::show))
-        .route("/users", get(users::show).post(users::add))
+        .route("/users", get(users::show).merge(post(users::add)))
         .route("/users/role", post(users::set_role))
         .route("/users/password", post(users::set_password))
         .route("/users/remove", post(users::remove))
         .route("/live", get(live::stream))
-        .fallback(async || Problem::not_found("there is nothing at this path"))
+        .fallback(endpoint(async || Problem::not_found("there is nothing at this path")))
         .layer(middleware::from_fn_with_state(admin.clone(), problem_pages::show_problems))
         .layer(Extension(console))
         .route("/assets/{digest}/{name}", get(assets::serve))

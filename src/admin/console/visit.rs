@@ -141,7 +141,11 @@ impl Visit {
 
     /// Returns a page with a status.
     pub(super) fn page_with(&self, status: StatusCode, page: &impl Template) -> Answer {
-        let mut response = show(status, page)?;
+        self.refreshed(show(status, page))
+    }
+
+    fn refreshed(&self, page: Answer) -> Answer {
+        let mut response = page?;
         if !self.query.value("refresh").is_empty() {
             response.headers_mut().insert(REFRESH, HeaderValue::from(REFRESH_EVERY));
         }
@@ -156,7 +160,12 @@ impl Visit {
 
 /// Returns a page with a status.
 pub(super) fn show(status: StatusCode, page: &impl Template) -> Answer {
-    match page.render() {
+    // Only this call exists once for each page.
+    respond(status, page.render())
+}
+
+fn respond(status: StatusCode, page: askama::Result<String>) -> Answer {
+    match page {
         Ok(html) => Ok((status, Html(html)).into_response()),
         Err(error) => {
             log::error!("a page of the console cannot be made: {error}");

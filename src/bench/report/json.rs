@@ -10,13 +10,14 @@ use crate::bench::comparison::{Comparison, Ratio, Verdict};
 use crate::bench::cpu::CpuTime;
 use crate::bench::outcome::{Measured, Outcome, cpu_per_request, rate};
 use crate::bench::tally::{Fault, Tally};
+use crate::sorting::collect_sorted;
 use crate::utc;
 
 const SCHEMA: &str = "tollgate-bench/1";
 
 pub(crate) fn json(outcome: &Outcome) -> Value {
     let Outcome { started, target, machine, settings, measured, notes: _, interrupted } = outcome;
-    let comparisons: Map<String, Value> = outcome.comparisons().iter().map(comparison).collect();
+    let comparisons: Map<String, Value> = collect_sorted(outcome.comparisons().iter().map(comparison));
     let scenarios = measured.iter().filter(|measured| !measured.rounds.is_empty());
     json!({
         "schema": SCHEMA,
@@ -97,21 +98,13 @@ fn latency(total: &Tally) -> Value {
 }
 
 fn statuses(total: &Tally) -> Value {
-    total
-        .statuses
-        .iter()
-        .map(|(status, times)| (status.to_string(), json!(times)))
-        .collect::<Map<_, _>>()
-        .into()
+    let statuses = total.statuses.iter().map(|(status, times)| (status.to_string(), json!(times)));
+    Value::Object(collect_sorted(statuses))
 }
 
 fn faults(total: &Tally) -> Value {
     let times = |fault| total.faults.get(&fault).copied().unwrap_or(0);
-    Fault::ALL
-        .map(|fault| (fault.name().to_owned(), json!(times(fault))))
-        .into_iter()
-        .collect::<Map<_, _>>()
-        .into()
+    Value::Object(collect_sorted(Fault::ALL.map(|fault| (fault.name().to_owned(), json!(times(fault))))))
 }
 
 fn cpu(cpu: CpuTime) -> Value {

@@ -10,6 +10,7 @@ use crate::config::{
     UpstreamServer, UpstreamTls,
 };
 use crate::gate::SecretHash;
+use crate::json::parse_text;
 use crate::oauth::client::{Capabilities, ClientId};
 use crate::oauth::scope::Scopes;
 
@@ -39,7 +40,7 @@ impl Order {
 
     /// Reads the order from a line.
     pub(super) fn parse(line: &str) -> Option<Self> {
-        let order: Value = serde_json::from_str(line).ok()?;
+        let order: Value = parse_text(line).ok()?;
         Some(Self {
             stand_in: order.get("stand_in")?.as_str()?.parse().ok()?,
             hash: SecretHash::parse(order.get("hash")?.as_str()?).ok()?,

@@ -220,6 +220,10 @@ fn unknown_members_are_refused() {
     ] {
         assert!(serde_json::from_value::<Operation>(wrong.clone()).is_err(), "{wrong}");
     }
+    let error = serde_json::from_value::<Operation>(json!({ "op": "fly" })).unwrap_err().to_string();
+    assert!(error.starts_with("unknown variant `fly`, expected one of `scope_add`, "), "{error}");
+    let error = serde_json::from_value::<Operation>(json!({ "op": "client_remove", "id": "a", "and": "b" }));
+    assert_eq!(error.unwrap_err().to_string(), "unknown field `and`, expected one of `op`, `id`");
     let other = json!({ "op": "client_authentication", "id": "a", "settings": { "scopes": ["read"] } });
     assert_eq!(made(FILE, &[other]), Err(Conflict::Value("clients.a.scopes".to_owned())));
 }

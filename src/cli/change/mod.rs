@@ -17,6 +17,7 @@ use crate::change::error::ChangeError;
 use crate::change::submission::Submitted;
 use crate::cli::failure::Failure;
 use crate::cli::output;
+use crate::json::parse_text;
 
 /// A size that no operation exceeds.
 const LONGEST: u64 = 8 << 20;
@@ -151,7 +152,7 @@ fn add(control: &ChangeControl, actor: &Actor, draft: &str, text: String) -> Res
         text
     };
     // The parser's error could quote the text, which may contain a secret.
-    let json = serde_json::from_str(&text).map_err(|error| {
+    let json = parse_text(&text).map_err(|error| {
         Failure::config(format!(
             "the operation is not JSON (line {}, column {})",
             error.line(),

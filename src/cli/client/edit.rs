@@ -13,6 +13,7 @@ use crate::cli::completed_names::{clients, scopes};
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::config::{Client, parse_rate};
+use crate::sorting::collect_sorted;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -132,7 +133,7 @@ impl Arguments {
             ("certificate_bound_tokens", self.certificate_bound_tokens),
         ];
         let settings: Map<String, Value> =
-            bindings.into_iter().filter_map(|(key, on)| Some((key.to_owned(), on?.into()))).collect();
+            collect_sorted(bindings.into_iter().filter_map(|(key, on)| Some((key.to_owned(), on?.into()))));
         if !settings.is_empty() {
             operations.push(Operation::ClientAuthentication { id: id(), settings });
         }

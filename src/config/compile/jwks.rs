@@ -1,6 +1,6 @@
 //! `jwks`: the public keys of a client.
 
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use toml::de::DeValue;
 
 use crate::config::{
@@ -8,6 +8,7 @@ use crate::config::{
     reader::Value,
     settings::clients::{MAX_KEYS, PRIVATE_KEY_PARTS},
 };
+use crate::json::parse_text;
 use crate::oauth::jose::{Jwk, Jwks};
 
 /// Reads a list of tables, or a JSON string: a key set, or a list of keys.
@@ -16,7 +17,7 @@ pub(super) fn jwks(value: &Value<'_>) -> Option<Jwks> {
     // A key may be a private one by mistake, so errors show nothing of it.
     let value = value.clone().secret();
     let keys = match value.inner() {
-        DeValue::String(_) => match serde_json::from_str(value.string(WANTED)?) {
+        DeValue::String(_) => match parse_text(value.string(WANTED)?) {
             Ok(Json::Object(mut set)) => match set.remove("keys") {
                 Some(Json::Array(keys)) => keys,
                 _ => return value.invalid("is JSON, but no key set: { \"keys\": [ … ] } (RFC 7517 §5)"),
@@ -88,11 +89,11 @@ fn to_json(value: &DeValue<'_>) -> Option<Json> {
             Json::Array(items.iter().map(|item| to_json(item.get_ref())).collect::<Option<_>>()?)
         }
         DeValue::Table(entries) => {
-            let member = |(key, value): (&toml::Spanned<_>, &toml::Spanned<_>)| {
-                let key: &toml::de::DeString<'_> = key.get_ref();
-                Some((key.to_string(), to_json(value.get_ref())?))
-            };
-            Json::Object(entries.iter().map(member).collect::<Option<_>>()?)
+            let mut object = Map::new();
+            for (key, value) in entries {
+                object.insert(key.get_ref().to_string(), to_json(value.get_ref())?);
+            }
+            Json::Object(object)
         }
         DeValue::Float(_) | DeValue::Datetime(_) => return None,
     })

@@ -6,6 +6,7 @@ use super::key::{Given, Key, Kind, Table};
 use super::number;
 use super::pattern::VARIABLE;
 use crate::config::settings::rates::BURST;
+use crate::sorting::collect_sorted;
 
 pub(super) fn of(document: &Table) -> String {
     let mut schema = table(document);
@@ -20,7 +21,7 @@ pub(super) fn of(document: &Table) -> String {
 
 fn table(table: &Table) -> Map<String, Json> {
     let properties: Map<String, Json> =
-        table.keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
+        collect_sorted(table.keys.iter().map(|key| (key.name.to_owned(), property(key))));
     let mut schema = object(json!({
         "description": table.about,
         "type": "object",
@@ -124,7 +125,9 @@ fn from_toml(text: &str) -> Json {
 /// A TOML value as a schema sees it: dates are texts.
 pub(super) fn to_json(value: toml::Value) -> Json {
     match value {
-        toml::Value::Table(table) => table.into_iter().map(|(key, value)| (key, to_json(value))).collect(),
+        toml::Value::Table(table) => {
+            Json::Object(collect_sorted(table.into_iter().map(|(key, value)| (key, to_json(value)))))
+        }
         toml::Value::Array(array) => array.into_iter().map(to_json).collect(),
         toml::Value::Datetime(datetime) => datetime.to_string().into(),
         toml::Value::String(text) => text.into(),

@@ -15,6 +15,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::schedule::{Schedule, Times};
 use crate::gate::jwt::{SigningKey, SigningKeyError};
+use crate::json::parse_text;
 use crate::state_file;
 
 /// The name of the file in `state_dir`.
@@ -227,7 +228,7 @@ fn parse(text: &str) -> Result<Vec<KeptKey>, String> {
     let problem = |error: serde_json::Error| {
         format!("it has an error in line {}, column {}", error.line(), error.column())
     };
-    let document: Document = serde_json::from_str(text).map_err(problem)?;
+    let document: Document = parse_text(text).map_err(problem)?;
     if document.version != VERSION {
         return Err(format!(
             "it has version {}, and this program supports version {VERSION}",

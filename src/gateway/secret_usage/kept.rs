@@ -8,6 +8,7 @@ use super::earlier_file::EarlierFile;
 use super::entry::Entry;
 use crate::config::{Config, StoreKind};
 use crate::gate::{SecretUsage, SeenSecret};
+use crate::json::parse_text;
 use crate::state_file::DocumentError;
 use crate::store::JournalError;
 use crate::store::journal::{UsageRow, usage};
@@ -90,8 +91,7 @@ impl Kept {
     /// written by this program is ignored.
     pub(super) fn add_row(&mut self, row: &UsageRow) {
         let UsageRow { client, secret: id, is_late, entry } = row;
-        let Some(secret) = entry.as_deref().and_then(|entry| serde_json::from_str::<Entry>(entry).ok())
-        else {
+        let Some(secret) = entry.as_deref().and_then(|entry| parse_text::<Entry>(entry).ok()) else {
             return;
         };
         let secret = secret.seen(client, id);

@@ -8,6 +8,7 @@ use crate::config::Position;
 use crate::import::draft::{Draft, Need};
 use crate::import::name::{is_scope, slug};
 use crate::import::yaml::Node;
+use crate::sorting::collect_sorted;
 
 /// Chooses the source of scopes that suits the description best.
 pub(super) fn choose(document: &Document<'_>) -> ScopeSource {
@@ -124,7 +125,7 @@ fn by_security(
             alternatives.push(scopes);
         }
     }
-    let all: BTreeSet<String> = alternatives.iter().flatten().cloned().collect();
+    let all: BTreeSet<String> = collect_sorted(alternatives.iter().flatten().cloned());
     match &alternatives[..] {
         [] => {
             draft.find(position, format!("{method} {path} names no scope: any valid token opens its route"));

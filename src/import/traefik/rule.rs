@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::import::draft::RoutePath;
+use crate::sorting::collect_sorted;
 
 /// The maximum number of alternatives after a rule was expanded.
 const MAX_ALTERNATIVES: usize = 64;
@@ -99,7 +100,7 @@ impl Parser<'_> {
             return Err(format!("{name} in its rule has no equivalent"));
         }
         if name == "Method" {
-            let methods = arguments.iter().map(|method| method.to_ascii_uppercase()).collect();
+            let methods = collect_sorted(arguments.iter().map(|method| method.to_ascii_uppercase()));
             return Ok(vec![Partial { methods: Some(methods), ..Partial::default() }]);
         }
         arguments
@@ -164,7 +165,7 @@ fn join(left: &Partial, right: &Partial) -> Result<Partial, String> {
         return Err(twice("paths"));
     }
     let methods = match (&left.methods, &right.methods) {
-        (Some(left), Some(right)) => Some(left.intersection(right).cloned().collect()),
+        (Some(left), Some(right)) => Some(collect_sorted(left.intersection(right).cloned())),
         (left, right) => left.clone().or_else(|| right.clone()),
     };
     Ok(Partial {

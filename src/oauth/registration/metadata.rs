@@ -12,6 +12,7 @@ use crate::oauth::jose::{Jwks, JwksError};
 use crate::oauth::scope::Scopes;
 use crate::oauth::secret::Secret;
 use crate::oauth::token_error::TokenError;
+use crate::sorting::collect_sorted;
 
 /// The longest value of `scope`, in bytes.
 const LONGEST_SCOPE: usize = 4096;
@@ -94,7 +95,7 @@ impl ClientMetadata {
     /// Returns the members that describe the client, with the names of RFC 7591 §2. The gateway stores the
     /// same members.
     pub(crate) fn members(&self) -> Map<String, Value> {
-        let mut members: Map<String, Value> = self.texts.clone().into_iter().collect();
+        let mut members: Map<String, Value> = collect_sorted(self.texts.clone());
         let mut put = |name: &str, value: Value| drop(members.insert(name.to_owned(), value));
         put("token_endpoint_auth_method", json!(self.method.as_str()));
         put("grant_types", json!(["client_credentials"]));
@@ -125,7 +126,7 @@ impl ClientMetadata {
             audiences: audiences.map(|one| one.as_str().map(str::to_owned)).collect::<Option<_>>()?,
             dpop_bound_tokens: members.get("dpop_bound_access_tokens")?.as_bool()?,
             keys,
-            texts: kept.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            texts: collect_sorted(kept.map(|(name, value)| (name.clone(), value.clone()))),
         })
     }
 

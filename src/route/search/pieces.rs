@@ -5,16 +5,18 @@ use std::collections::BTreeSet;
 use super::shape::Shape;
 use super::view::{Separator, View};
 
+use crate::sorting::collect_sorted;
+
 /// Returns a text that no pattern contains.
 pub(super) fn fresh_text(shapes: &[Shape<'_>]) -> String {
-    let known: BTreeSet<String> = shapes
+    let known = shapes
         .iter()
         .flat_map(|shape| shape.pattern.segments().iter().filter_map(|segment| segment.literal()))
         .flat_map(|literal| literal.split(';'))
         .flat_map(|part| part.split("%2F"))
         .flat_map(|part| part.split("%3F"))
-        .map(str::to_ascii_lowercase)
-        .collect();
+        .map(str::to_ascii_lowercase);
+    let known: BTreeSet<String> = collect_sorted(known);
     let mut text = "x".to_owned();
     let mut number = 1;
     while known.contains(&text) {

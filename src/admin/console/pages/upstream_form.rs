@@ -17,6 +17,7 @@ use crate::change::error::ChangeError;
 use crate::change::operation::Operation;
 use crate::change::settings::Settings;
 use crate::config::{Config, Role, key_path};
+use crate::sorting::collect_sorted;
 
 /// The keys with fields of their own, and the fields.
 const FIELDS: [(&str, &str); 6] = [
@@ -188,7 +189,7 @@ fn lines(servers: &Json) -> Option<String> {
     let line = |server: &Json| match server {
         Json::String(url) => Some(url.clone()),
         Json::Object(_) => {
-            let settings = Settings::from_iter([("server".to_owned(), server.clone())]);
+            let settings: Settings = collect_sorted([("server".to_owned(), server.clone())]);
             let text = entry::to_text(&settings);
             text.strip_prefix("server = ").map(|table| table.trim_end().to_owned())
         }

@@ -1,5 +1,8 @@
 //! The frame of every page: the header, the navigation, notices.
 
+use askama::Template;
+use askama::filters::HtmlSafe;
+
 use super::parts::{Link, Tone};
 
 /// The data of the layout.
@@ -34,6 +37,16 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
+    /// Returns the part of the page before its content.
+    pub(crate) fn start(&self) -> Start<'_> {
+        Start { frame: self }
+    }
+
+    /// Returns the part of the page after its content.
+    pub(crate) fn end(&self) -> End<'_> {
+        End { frame: self }
+    }
+
     /// Returns whether the user may change the configuration.
     pub(crate) fn can_edit(&self) -> bool {
         self.user.as_ref().is_some_and(|user| user.can_edit)
@@ -60,6 +73,24 @@ impl Frame {
         format!("{}{separator}refresh=10", self.here)
     }
 }
+
+/// The part of a page before its content.
+#[derive(Template)]
+#[template(path = "layout_start.html")]
+pub(crate) struct Start<'a> {
+    frame: &'a Frame,
+}
+
+/// The part of a page after its content.
+#[derive(Template)]
+#[template(path = "layout_end.html")]
+pub(crate) struct End<'a> {
+    frame: &'a Frame,
+}
+
+// These are HTML whose values are escaped already.
+impl HtmlSafe for Start<'_> {}
+impl HtmlSafe for End<'_> {}
 
 /// The sections of the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
